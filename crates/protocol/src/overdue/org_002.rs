@@ -1,0 +1,39 @@
+//! 结果回调通知 (ORG_002), access guide 4.4.2: the platform tells, the hospital acknowledges.
+
+use super::{OrgId, OrgName, PersonResult};
+use crate::dictionaries::{NotifyType, Receipt};
+use crate::message;
+use crate::wire::{ExtData, Text};
+
+message! {
+    /// 请求: what became of a batch. Access guide 4.4.2.2.
+    pub struct NotifyRequest {
+        /// 机构 id, 国家编码
+        orgId: OrgId,
+        /// 机构名称
+        orgName: OrgName,
+        /// 通知类型
+        notifyType: NotifyType,
+        /// 上报结果
+        /// 更新回调时为空列表。
+        reportResultList: Vec<PersonResult>,
+        /// 更新结果
+        /// 上报回调时为空列表。
+        updateResultList: Vec<PersonResult>,
+        /// 扩展参数
+        /// notifyId：通知的唯一编号，重发不变；orgRequestId：批次号；errors：未通过的条目及原因。
+        extData: Option<ExtData>,
+    }
+}
+
+message! {
+    /// 响应: `success` ends the repetitions. Access guide 4.4.2.3.
+    pub struct NotifyReply {
+        /// 状态
+        state: Receipt,
+        /// 描述
+        msg: Option<Text<100>>,
+        /// 扩展参数
+        extData: Option<ExtData>,
+    }
+}

@@ -1,0 +1,119 @@
+//! Migrations: forward only, run at start, by one process at a time.
+//!
+//! One text for both engines: it writes BIGINT, TEXT and BLOB, and BLOB becomes BYTEA for
+//! PostgreSQL. A migration runs in one transaction, together with its entry in the history. Expand
+//! first and contract a release later, for an older node may still be running beside this one;
+//! for the same reason a history that is ahead of this program is no error. An applied migration
+//! whose text has changed since is.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use refinery::{Migration, Report, Runner};
+
+use super::StoreError;
+use super::postgres::Postgres;
+use super::sqlite::{Sqlite, on_blocking_pool};
+
+/// A migration's name, `V0001__name`, and its text.
+pub(crate) type MigrationText = (&'static str, &'static str);
+
+/// All migrations, in the order of their numbers:
+/// `("V0001__partners", include_str!("../../migrations/V0001__partners.sql")),`
+pub(super) const MIGRATIONS: &[MigrationText] = &[];
+
+/// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number
+/// will do; this one is "banyan" in ASCII.
+const LOCK_KEY: i64 = 0x6261_6E79_616E;
+
+pub(super) async fn on_sqlite(
+    sqlite: &Sqlite,
+    list: &[MigrationText],
+) -> Result<Vec<String>, StoreError> {
+    let runner = runner(list, str::to_owned)?;
+    let mut connection = sqlite.connect()?;
+    // SQLite's own lock ends with each transaction; this one spans them, and ends with the process.
+    let mut lock_path = sqlite.path().as_os_str().to_owned();
+    lock_path.push(".migrate-lock");
+    let lock_path = PathBuf::from(lock_path);
+    on_blocking_pool(move || {
+        let locked = File::create(lock_path).and_then(|lock| lock.lock().map(|()| lock));
+        let lock = locked
+            .map_err(|error| StoreError::Unavailable(format!("the migration lock: {error}")))?;
+        let report = runner.run(&mut connection).map_err(failed)?;
+        drop(lock);
+        Ok(names(&report))
+    })
+    .await?
+}
+
+pub(super) async fn on_postgres(
+    postgres: &Postgres,
+    list: &[MigrationText],
+) -> Result<Vec<String>, StoreError> {
+    let runner = runner(list, blob_to_bytea)?;
+    let mut client = postgres.connect().await?;
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY])
+        .await?;
+    let report = runner.run_async(&mut client).await;
+    // Dropping the connection would free it too, but a little later.
+    client
+        .execute("SELECT pg_advisory_unlock($1)", &[&LOCK_KEY])
+        .await?;
+    Ok(names(&report.map_err(failed)?))
+}
+
+fn runner(
+    list: &[MigrationText],
+    dialect: impl Fn(&str) -> String,
+) -> Result<Runner, StoreError> {
+    let migrations: Result<Vec<_>, _> = list
+        .iter()
+        .map(|(name, sql)| Migration::unapplied(name, &dialect(sql)))
+        .collect();
+    Ok(Runner::new(&migrations.map_err(failed)?)
+        .set_abort_divergent(true)
+        .set_abort_missing(false))
+}
+
+fn names(report: &Report) -> Vec<String> {
+    let applied = report.applied_migrations().iter();
+    applied.map(ToString::to_string).collect()
+}
+
+fn failed(error: refinery::Error) -> StoreError {
+    // The engine's own words, which name tables and columns; a migration holds nobody's data.
+    let mut text = format!("migration: {error}");
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    StoreError::Sql(text)
+}
+
+/// The word BLOB, in any case, becomes BYTEA.
+fn blob_to_bytea(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len() + 64);
+    let mut word = String::new();
+    for letter in sql.chars() {
+        if letter.is_alphanumeric() || letter == '_' {
+            word.push(letter);
+            continue;
+        }
+        text.push_str(translated(&word));
+        word.clear();
+        text.push(letter);
+    }
+    text.push_str(translated(&word));
+    text
+}
+
+fn translated(word: &str) -> &str {
+    if word.eq_ignore_ascii_case("BLOB") {
+        "BYTEA"
+    } else {
+        word
+    }
+}

@@ -1,0 +1,145 @@
+//! Reads: a few connections shared by all, statements pipelined, broken connections replaced.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Row;
+
+use super::connection::{Connection, Failure, connect};
+use crate::db::settings::Server;
+use crate::db::{StoreError, Val};
+
+/// The pause after a failed connect: doubled each time, within these bounds.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+pub(super) struct Reads {
+    server: Server,
+    setup: String,
+    /// What the server's own limit should have ended: the line is dead.
+    patience: Duration,
+    slots: Box<[Slot]>,
+    next: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Slot {
+    connection: RwLock<Option<Arc<Connection>>>,
+    /// Held while connecting, so that one caller connects and the others wait for it.
+    mending: tokio::sync::Mutex<Trouble>,
+}
+
+/// Failed connects in a row.
+#[derive(Default)]
+struct Trouble {
+    pause: Duration,
+    last: Option<(Instant, StoreError)>,
+}
+
+impl Reads {
+    pub(super) fn new(server: &Server, connections: usize, statement_timeout_ms: u64) -> Self {
+        Self {
+            server: server.clone(),
+            setup: format!(
+                "SET default_transaction_read_only = on; SET statement_timeout = {statement_timeout_ms}"
+            ),
+            patience: Duration::from_millis(statement_timeout_ms) + Duration::from_secs(5),
+            slots: (0..connections.max(1)).map(|_| Slot::default()).collect(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// Reads change nothing, so a lost connection is replaced and the read asked once more.
+    pub(super) async fn read(
+        &self,
+        sql: &str,
+        params: &[Val<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let slot = &self.slots[self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len()];
+        let first = match self.ask(slot, sql, params).await {
+            Err(failure) if failure.lost || failure.stale => failure,
+            settled => return settled.map_err(|failure| failure.error),
+        };
+        tracing::debug!(error = %first.error, "a read is asked once more");
+        let second = self.ask(slot, sql, params).await;
+        second.map_err(|failure| failure.error)
+    }
+
+    async fn ask(
+        &self,
+        slot: &Slot,
+        sql: &str,
+        params: &[Val<'_>],
+    ) -> Result<Vec<Row>, Failure> {
+        let connection = self.connection(slot).await?;
+        let answer = tokio::time::timeout(self.patience, connection.query(sql, params)).await;
+        let failure = match answer {
+            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Err(failure)) => failure,
+            Err(_) => {
+                slot.discard(&connection);
+                return Err(StoreError::Timeout.into());
+            }
+        };
+        if failure.lost {
+            slot.discard(&connection);
+        }
+        Err(failure)
+    }
+
+    async fn connection(&self, slot: &Slot) -> Result<Arc<Connection>, StoreError> {
+        if let Some(connection) = slot.healthy() {
+            return Ok(connection);
+        }
+        let mut trouble = slot.mending.lock().await;
+        if let Some(connection) = slot.healthy() {
+            return Ok(connection);
+        }
+        if let Some((since, error)) = &trouble.last
+            && since.elapsed() < trouble.pause
+        {
+            return Err(error.clone());
+        }
+        match connect(&self.server, &self.setup).await {
+            Ok(connection) => {
+                *trouble = Trouble::default();
+                let connection = Arc::new(connection);
+                slot.set(Some(Arc::clone(&connection)));
+                Ok(connection)
+            }
+            Err(error) => {
+                trouble.pause = (trouble.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+                trouble.last = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn close(&self) {
+        for slot in &self.slots {
+            slot.set(None);
+        }
+    }
+}
+
+impl Slot {
+    fn healthy(&self) -> Option<Arc<Connection>> {
+        let held = self.connection.read().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref()
+            .filter(|connection| !connection.client.is_closed())
+            .map(Arc::clone)
+    }
+
+    fn set(&self, connection: Option<Arc<Connection>>) {
+        *self.connection.write().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+
+    /// Forgets this connection, unless it was replaced already.
+    fn discard(&self, lost: &Arc<Connection>) {
+        let mut held = self.connection.write().unwrap_or_else(PoisonError::into_inner);
+        if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, lost)) {
+            *held = None;
+        }
+    }
+}
