@@ -99,7 +99,11 @@ impl From<tokio_postgres::Error> for StoreError {
         let cause = std::error::Error::source(&error)
             .map_or_else(String::new, |cause| format!(": {cause}"));
         let text = format!("{error}").replace('\n', " ");
-        let message = if text.ends_with(&cause) { text } else { format!("{text}{cause}") };
+        let message = if text.ends_with(&cause) {
+            text
+        } else {
+            format!("{text}{cause}")
+        };
         if error.is_closed() || is_io(&error) {
             Self::Unavailable(message)
         } else {

@@ -18,9 +18,33 @@ use super::sqlite::{Sqlite, on_blocking_pool};
 /// A migration's name, `V0001__name`, and its text.
 pub(crate) type MigrationText = (&'static str, &'static str);
 
-/// All migrations, in the order of their numbers:
-/// `("V0001__partners", include_str!("../../migrations/V0001__partners.sql")),`
-pub(super) const MIGRATIONS: &[MigrationText] = &[];
+/// All migrations, in the order of their numbers.
+pub(super) const MIGRATIONS: &[MigrationText] = &[
+    (
+        "V0001__id_block",
+        include_str!("../../migrations/V0001__id_block.sql"),
+    ),
+    (
+        "V0002__partner",
+        include_str!("../../migrations/V0002__partner.sql"),
+    ),
+    (
+        "V0003__overdue",
+        include_str!("../../migrations/V0003__overdue.sql"),
+    ),
+    (
+        "V0004__job",
+        include_str!("../../migrations/V0004__job.sql"),
+    ),
+    (
+        "V0005__journal",
+        include_str!("../../migrations/V0005__journal.sql"),
+    ),
+    (
+        "V0006__vault_check",
+        include_str!("../../migrations/V0006__vault_check.sql"),
+    ),
+];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number
 /// will do; this one is "banyan" in ASCII.
@@ -64,10 +88,7 @@ pub(super) async fn on_postgres(
     Ok(names(&report.map_err(failed)?))
 }
 
-fn runner(
-    list: &[MigrationText],
-    dialect: impl Fn(&str) -> String,
-) -> Result<Runner, StoreError> {
+fn runner(list: &[MigrationText], dialect: impl Fn(&str) -> String) -> Result<Runner, StoreError> {
     let migrations: Result<Vec<_>, _> = list
         .iter()
         .map(|(name, sql)| Migration::unapplied(name, &dialect(sql)))

@@ -9,6 +9,9 @@
 //! - PostgreSQL: reads are pipelined over a few shared connections, each write has a connection of
 //!   a pool to itself, on the blocking pool.
 //!
+//! PostgreSQL deduces a parameter's type from where it stands, so where that says little, write
+//! `CAST($1 AS BIGINT)`: `$1 * 10` alone would be a 32-bit number.
+//!
 //! A transaction in which a statement failed can only be rolled back, on both engines, even if its
 //! closure swallowed the error: where a conflict is expected, write `ON CONFLICT .. DO NOTHING`
 //! and look at the count.
@@ -59,6 +62,7 @@ pub struct WriteCounts {
     pub commits: u64,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one in a process, behind an Arc")]
 enum Kind {
     Sqlite(Sqlite),
     Postgres(Postgres),
@@ -74,7 +78,7 @@ impl Db {
     pub async fn open(settings: &DbSettings) -> Result<Self, StoreError> {
         let kind = match settings.place()? {
             Place::Sqlite(path) => Kind::Sqlite(Sqlite::open(path, settings).await?),
-            Place::Postgres(server) => Kind::Postgres(Postgres::open(server, settings).await?),
+            Place::Postgres(server) => Kind::Postgres(Postgres::open(*server, settings).await?),
         };
         Ok(Self(Arc::new(kind)))
     }

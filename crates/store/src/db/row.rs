@@ -47,6 +47,15 @@ impl Row<'_> {
         })
     }
 
+    /// How many places there are.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        match self.0 {
+            Source::Sqlite(row) => row.as_ref().column_count(),
+            Source::Postgres(row) => row.len(),
+        }
+    }
+
     /// What this place holds.
     ///
     /// # Errors
@@ -98,9 +107,15 @@ fn postgres_cell(row: &tokio_postgres::Row, index: usize) -> Result<Cell<'_>, St
     };
     let cell = match *column.type_() {
         Type::INT8 => row.try_get::<_, Option<i64>>(index)?.map(Cell::I64),
-        Type::INT4 => row.try_get::<_, Option<i32>>(index)?.map(|n| Cell::I64(n.into())),
-        Type::INT2 => row.try_get::<_, Option<i16>>(index)?.map(|n| Cell::I64(n.into())),
-        Type::BOOL => row.try_get::<_, Option<bool>>(index)?.map(|b| Cell::I64(b.into())),
+        Type::INT4 => row
+            .try_get::<_, Option<i32>>(index)?
+            .map(|n| Cell::I64(n.into())),
+        Type::INT2 => row
+            .try_get::<_, Option<i16>>(index)?
+            .map(|n| Cell::I64(n.into())),
+        Type::BOOL => row
+            .try_get::<_, Option<bool>>(index)?
+            .map(|b| Cell::I64(b.into())),
         Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME => {
             row.try_get::<_, Option<&str>>(index)?.map(Cell::Text)
         }

@@ -38,10 +38,14 @@ pub struct DbSettings {
 /// Who moves SQLite's log into its file; see [`super::sqlite`]'s checkpoint module for figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Checkpoints {
-    /// A thread of its own, poked every few thousand pages.
-    OwnThread,
+    /// A thread of its own, poked every few thousand pages. At this many pages the writer finishes
+    /// the job: while writes never pause, only it can catch up with itself and begin the log anew.
+    OwnThread { backstop_pages: i32 },
     /// The writer, after a commit that finds this many pages.
-    #[cfg_attr(not(test), expect(dead_code, reason = "kept for the benchmark that compares"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "kept for the benchmark that compares")
+    )]
     Writer { pages: i32 },
 }
 
@@ -57,7 +61,9 @@ impl DbSettings {
             queue_timeout_ms: 5_000,
             busy_timeout_ms: 5_000,
             read_timeout_ms: 10_000,
-            checkpoints: Checkpoints::OwnThread,
+            checkpoints: Checkpoints::OwnThread {
+                backstop_pages: 65_536,
+            },
         }
     }
 
@@ -73,7 +79,7 @@ impl DbSettings {
             return Ok(Place::Sqlite(PathBuf::from(path)));
         }
         if self.url.starts_with("postgres://") || self.url.starts_with("postgresql://") {
-            return Server::parse(&self.url).map(Place::Postgres);
+            return Server::parse(&self.url).map(|server| Place::Postgres(Box::new(server)));
         }
         Err(malformed("it starts with sqlite: or postgres://"))
     }
@@ -93,7 +99,7 @@ impl std::fmt::Debug for DbSettings {
 /// The URL, understood.
 pub(super) enum Place {
     Sqlite(PathBuf),
-    Postgres(Server),
+    Postgres(Box<Server>),
 }
 
 /// A PostgreSQL server and how to greet it.

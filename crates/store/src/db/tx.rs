@@ -172,7 +172,7 @@ impl<'a> Tx<'a> {
         }
         self.attempt(|inner| match inner {
             Inner::Sqlite(connection) => {
-                statement::execute_each(connection, &insert.row_by_row(), rows)
+                statement::execute_each(connection, &insert.row_text(), rows)
             }
             Inner::Postgres(tx) => tx.insert_rows(insert, rows),
         })
@@ -204,7 +204,7 @@ impl<'a> Tx<'a> {
 }
 
 impl Insert<'_> {
-    fn row_by_row(&self) -> String {
+    fn row_text(&self) -> String {
         let places = (1..=self.columns.len()).map(|n| format!("${n}"));
         format!(
             "INSERT INTO {} ({}) VALUES ({}) {}",
@@ -216,7 +216,7 @@ impl Insert<'_> {
     }
 
     /// The same rows as arrays, one for each column.
-    pub(super) fn from_arrays(&self) -> String {
+    pub(super) fn array_text(&self) -> String {
         let arrays = self.columns.iter().enumerate().map(|(index, (_, kind))| {
             let kind = match kind {
                 ColumnType::I64 => "BIGINT",

@@ -163,12 +163,20 @@ impl ToSql for Val<'_> {
         match self {
             Val::Null => Ok(IsNull::Yes),
             Val::I64(number) if *column == Type::INT8 => number.to_sql(column, out),
-            Val::I64(number) if *column == Type::INT4 => i32::try_from(*number)?.to_sql(column, out),
-            Val::I64(number) if *column == Type::INT2 => i16::try_from(*number)?.to_sql(column, out),
+            Val::I64(number) if *column == Type::INT4 => {
+                i32::try_from(*number)?.to_sql(column, out)
+            }
+            Val::I64(number) if *column == Type::INT2 => {
+                i16::try_from(*number)?.to_sql(column, out)
+            }
             Val::I64(number) if *column == Type::BOOL => (*number != 0).to_sql(column, out),
             Val::Text(text) if <&str as ToSql>::accepts(column) => (&**text).to_sql(column, out),
             Val::Blob(bytes) if *column == Type::BYTEA => (&**bytes).to_sql(column, out),
-            other => Err(format!("a parameter is {}, the statement wants {column}", other.kind()).into()),
+            other => Err(format!(
+                "a parameter is {}, the statement wants {column}",
+                other.kind()
+            )
+            .into()),
         }
     }
 

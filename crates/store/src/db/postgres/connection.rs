@@ -44,17 +44,19 @@ pub(super) async fn connect(server: &Server, setup: &str) -> Result<Connection, 
 }
 
 pub(super) async fn open_client(server: &Server) -> Result<Client, StoreError> {
-    let (client, driver): (Client, BoxFuture<'static, Result<(), tokio_postgres::Error>>) =
-        match &server.tls {
-            None => {
-                let (client, driver) = server.config.connect(NoTls).await?;
-                (client, driver.boxed())
-            }
-            Some(tls) => {
-                let (client, driver) = server.config.connect(tls.clone()).await?;
-                (client, driver.boxed())
-            }
-        };
+    let (client, driver): (
+        Client,
+        BoxFuture<'static, Result<(), tokio_postgres::Error>>,
+    ) = match &server.tls {
+        None => {
+            let (client, driver) = server.config.connect(NoTls).await?;
+            (client, driver.boxed())
+        }
+        Some(tls) => {
+            let (client, driver) = server.config.connect(tls.clone()).await?;
+            (client, driver.boxed())
+        }
+    };
     tokio::spawn(async move {
         if let Err(error) = driver.await {
             // The next use of the client says the same, and mends it.
@@ -118,7 +120,9 @@ impl Connection {
     }
 
     fn statements(&self) -> std::sync::MutexGuard<'_, HashMap<String, Statement>> {
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

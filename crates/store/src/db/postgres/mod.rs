@@ -24,7 +24,11 @@ pub(super) struct Postgres {
 
 impl Postgres {
     pub(super) async fn open(server: Server, settings: &DbSettings) -> Result<Self, StoreError> {
-        let reads = Reads::new(&server, settings.pg_read_connections, settings.read_timeout_ms);
+        let reads = Reads::new(
+            &server,
+            settings.pg_read_connections,
+            settings.read_timeout_ms,
+        );
         let writes = Writes::new(
             &server,
             settings.pg_write_connections,
@@ -46,11 +50,7 @@ impl Postgres {
         connection::open_client(&self.server).await
     }
 
-    pub(super) async fn read(
-        &self,
-        sql: &str,
-        params: &[Val<'_>],
-    ) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn read(&self, sql: &str, params: &[Val<'_>]) -> Result<Vec<Row>, StoreError> {
         self.check_open()?;
         self.reads.read(sql, params).await
     }

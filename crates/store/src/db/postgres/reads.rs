@@ -51,11 +51,7 @@ impl Reads {
     }
 
     /// Reads change nothing, so a lost connection is replaced and the read asked once more.
-    pub(super) async fn read(
-        &self,
-        sql: &str,
-        params: &[Val<'_>],
-    ) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn read(&self, sql: &str, params: &[Val<'_>]) -> Result<Vec<Row>, StoreError> {
         let slot = &self.slots[self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len()];
         let first = match self.ask(slot, sql, params).await {
             Err(failure) if failure.lost || failure.stale => failure,
@@ -66,12 +62,7 @@ impl Reads {
         second.map_err(|failure| failure.error)
     }
 
-    async fn ask(
-        &self,
-        slot: &Slot,
-        sql: &str,
-        params: &[Val<'_>],
-    ) -> Result<Vec<Row>, Failure> {
+    async fn ask(&self, slot: &Slot, sql: &str, params: &[Val<'_>]) -> Result<Vec<Row>, Failure> {
         let connection = self.connection(slot).await?;
         let answer = tokio::time::timeout(self.patience, connection.query(sql, params)).await;
         let failure = match answer {
@@ -125,19 +116,28 @@ impl Reads {
 
 impl Slot {
     fn healthy(&self) -> Option<Arc<Connection>> {
-        let held = self.connection.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self
+            .connection
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         held.as_ref()
             .filter(|connection| !connection.client.is_closed())
             .map(Arc::clone)
     }
 
     fn set(&self, connection: Option<Arc<Connection>>) {
-        *self.connection.write().unwrap_or_else(PoisonError::into_inner) = connection;
+        *self
+            .connection
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = connection;
     }
 
     /// Forgets this connection, unless it was replaced already.
     fn discard(&self, lost: &Arc<Connection>) {
-        let mut held = self.connection.write().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self
+            .connection
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, lost)) {
             *held = None;
         }

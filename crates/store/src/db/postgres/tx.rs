@@ -59,7 +59,10 @@ impl<'a> PgTx<'a> {
         let mut changed = 0;
         for sets in param_sets.chunks(PIPELINE) {
             // Prepared already, each sends its statement when first polled, which is in order.
-            let all = join_all(sets.iter().map(|params| self.connection.execute(sql, params)));
+            let all = join_all(
+                sets.iter()
+                    .map(|params| self.connection.execute(sql, params)),
+            );
             for answer in self.runtime.block_on(all) {
                 changed += self.note(answer)?;
             }
@@ -88,7 +91,7 @@ impl<'a> PgTx<'a> {
         insert: &Insert<'_>,
         rows: &[Vec<Val<'_>>],
     ) -> Result<u64, StoreError> {
-        let sql = insert.from_arrays();
+        let sql = insert.array_text();
         let mut inserted = 0;
         for rows in rows.chunks(ROWS_PER_INSERT) {
             let mut arrays = Vec::with_capacity(insert.columns.len());
@@ -157,5 +160,8 @@ fn array<'a>(
 }
 
 fn unfit(value: &Val<'_>, wanted: &str) -> StoreError {
-    StoreError::Sql(format!("a row holds {} where {wanted} belongs", value.kind()))
+    StoreError::Sql(format!(
+        "a row holds {} where {wanted} belongs",
+        value.kind()
+    ))
 }

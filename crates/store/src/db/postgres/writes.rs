@@ -184,7 +184,9 @@ impl Writes {
                 self.0.writes.fetch_add(1, Ordering::Relaxed);
                 Attempt::Done(outcome)
             }
-            Err(Failure { error, retry, lost, .. }) => {
+            Err(Failure {
+                error, retry, lost, ..
+            }) => {
                 if lost {
                     let unknown = "the connection was lost during a commit; \
                         whether it was kept is unknown";

@@ -1,6 +1,17 @@
 //! Moving SQLite's log into its file, beside the writer instead of in its way.
 //!
-//! FIGURES
+//! Measured with `db/tests/bench.rs`: batches of 100 rows of 300 bytes, four indexes with scattered
+//! keys, 16 callers who never pause, 10 s, two cores shared with other work, medians of three:
+//!
+//! | who moves the log | items/s | write p50, p99, max | log on disk |
+//! |---|---|---|---|
+//! | own thread, writer at 65,536 pages | **24,400** | 61, **134**, 141 ms | 279 MB |
+//! | own thread, writer at 16,384 pages | 22,000 | 66, 144, 169 ms | 86 MB |
+//! | writer alone, at 16,384 pages | 22,800 | 57, 156, 185 ms | 75 MB |
+//!
+//! (The writer alone at SQLite's own 1,000 pages: 11,500 and 15,700 items/s, on a busier machine
+//! where 16,384 gave 22,100 and 16,700.) So the thread gains about 7% and a seventh of the p99, for
+//! a log that may reach 280 MB under a flood. The latencies are those of a full queue.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -15,9 +26,6 @@ use crate::db::settings::Checkpoints;
 
 /// Pages written between two rounds of the checkpointer (16 MB).
 const POKE_EVERY_PAGES: i32 = 4_096;
-/// Pages of log at which the writer itself finishes the job (256 MB): while writes never pause,
-/// only the writer can catch up with itself and start the log anew.
-const BACKSTOP_PAGES: i32 = 65_536;
 
 /// Decides after each commit who moves the log, and when.
 pub(super) struct Checkpointer {
@@ -34,7 +42,7 @@ impl Checkpointer {
     ) -> Result<Self, StoreError> {
         let thread = match plan {
             Checkpoints::Writer { .. } => None,
-            Checkpoints::OwnThread => {
+            Checkpoints::OwnThread { .. } => {
                 let connection = connect(path, Role::Writer, busy_timeout)?;
                 // One poke waiting is as good as many.
                 let (poke, pokes) = sync_channel(1);
@@ -58,7 +66,7 @@ impl Checkpointer {
             self.poked_at = 0; // the log began anew
         }
         let backstop = match self.plan {
-            Checkpoints::OwnThread => BACKSTOP_PAGES,
+            Checkpoints::OwnThread { backstop_pages } => backstop_pages,
             Checkpoints::Writer { pages } => pages,
         };
         if pages >= backstop {

@@ -96,10 +96,11 @@ impl Sqlite {
         E: From<StoreError> + Send + 'static,
     {
         self.check_open()?;
-        let permit = tokio::time::timeout(self.queue_timeout, Arc::clone(&self.scans).acquire_owned())
-            .await
-            .map_err(|_| StoreError::Busy)?
-            .map_err(|_| StoreError::Closed)?;
+        let permit =
+            tokio::time::timeout(self.queue_timeout, Arc::clone(&self.scans).acquire_owned())
+                .await
+                .map_err(|_| StoreError::Busy)?
+                .map_err(|_| StoreError::Closed)?;
         let idle = Arc::clone(&self.idle_scans);
         let (path, busy_timeout) = (self.path.clone(), self.busy_timeout);
         on_blocking_pool(move || {

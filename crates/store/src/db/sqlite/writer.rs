@@ -90,7 +90,9 @@ impl Writer {
                 mpsc::error::SendTimeoutError::Closed(_) => StoreError::Closed,
             })?;
         // The writer drops a question unanswered only when it has ended.
-        answered.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        answered
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
     pub(super) fn check_alive(&self) -> Result<(), StoreError> {
@@ -258,11 +260,7 @@ impl Desk {
 
     /// Another process holds the file, or the disk is gone: those who queue would each wait as
     /// long as the first did, for the same answer.
-    fn refuse_all(
-        &mut self,
-        first: Box<dyn Job>,
-        why: &StoreError,
-    ) -> Option<oneshot::Sender<()>> {
+    fn refuse_all(&mut self, first: Box<dyn Job>, why: &StoreError) -> Option<oneshot::Sender<()>> {
         tracing::warn!(error = %why, "a write could not begin");
         first.refuse(why.clone());
         for _ in 0..self.waiting.max_capacity() {

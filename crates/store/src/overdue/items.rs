@@ -1,0 +1,493 @@
+//! 医疗欠费记录: one unpaid item each.
+
+use crate::db::{ColumnType, Db, Insert, Row, StoreError, Tx, Val};
+use crate::ids::{BatchId, ItemId, PartnerId};
+use crate::vault::PersonCode;
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its id; the wire shows it as traceId.
+    pub id: ItemId,
+    /// Which hospital reported it.
+    pub partner: PartnerId,
+    /// 机构跟踪号.
+    pub org_trace_id: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// What it is about.
+    pub content: Content,
+    /// How it stands.
+    pub state: State,
+}
+
+/// Whose a record is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The code to look the person up by; `None` where no identity number was given.
+    pub person: Option<PersonCode>,
+    /// Who it is, sealed; `None` where nothing was given.
+    pub sealed: Option<Vec<u8>>,
+    /// 实名: visible to every hospital, not only to the one that reported it.
+    pub real_name: bool,
+}
+
+/// What a record is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// 用户类别, as on the wire.
+    pub user_type: String,
+    /// 医疗类别, as on the wire.
+    pub med_type: String,
+    /// 费用类别, as on the wire.
+    pub fee_type: String,
+    /// 项目名称.
+    pub item_name: String,
+    /// 金额 in fen.
+    pub amount_fen: i64,
+    /// 产生时间.
+    pub actual_ms: i64,
+}
+
+/// How a record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// 欠费
+    Unpaid,
+    /// 已缴清
+    Paid,
+    /// 撤销
+    Revoked,
+}
+
+/// A record as a person's list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedItem {
+    /// Its id.
+    pub id: ItemId,
+    /// Which hospital reported it.
+    pub partner: PartnerId,
+    /// 费用类别, as on the wire.
+    pub fee_type: String,
+    /// 项目名称.
+    pub item_name: String,
+    /// 金额 in fen.
+    pub amount_fen: i64,
+    /// 产生时间.
+    pub actual_ms: i64,
+    /// How it stands.
+    pub state: State,
+    /// When it last changed.
+    pub changed_ms: i64,
+}
+
+/// A record about which its hospital is to be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncheckedItem {
+    /// Its id.
+    pub id: ItemId,
+    /// 机构跟踪号.
+    pub org_trace_id: String,
+}
+
+/// Why a record changed after its first report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// ORG_MDL_003.
+    Update,
+    /// ORG_MDL_003 gave it a name (3.1.10).
+    RealName,
+    /// ORG_MDL_001 again, after it was revoked.
+    ReportedAnew,
+    /// The hospital said so when asked (ORG_001).
+    Reconciled,
+}
+
+const ITEM_COLUMNS: &[(&str, ColumnType)] = &[
+    ("id", ColumnType::I64),
+    ("partner_id", ColumnType::I64),
+    ("org_trace_id", ColumnType::Text),
+    ("person", ColumnType::Blob),
+    ("person_sealed", ColumnType::Blob),
+    ("real_name", ColumnType::I64),
+    ("user_type", ColumnType::Text),
+    ("med_type", ColumnType::Text),
+    ("fee_type", ColumnType::Text),
+    ("item_name", ColumnType::Text),
+    ("amount_fen", ColumnType::I64),
+    ("actual_ms", ColumnType::I64),
+    ("state", ColumnType::I64),
+    ("batch_id", ColumnType::I64),
+    ("created_ms", ColumnType::I64),
+    ("changed_ms", ColumnType::I64),
+    ("checked_ms", ColumnType::I64),
+];
+
+/// The statement that records are inserted by; the benchmark's raw insert uses the same.
+pub const INSERT: Insert<'static> = Insert {
+    table: "overdue_item",
+    columns: ITEM_COLUMNS,
+    tail: "",
+};
+
+/// The values of one row for [`INSERT`].
+#[must_use]
+pub fn row(item: &Item, batch: BatchId, now_ms: i64) -> Vec<Val<'_>> {
+    vec![
+        item.id.into(),
+        item.partner.into(),
+        (&item.org_trace_id).into(),
+        item.owner.person.as_ref().map(|code| &code.0).into(),
+        item.owner.sealed.as_ref().into(),
+        item.owner.real_name.into(),
+        (&item.content.user_type).into(),
+        (&item.content.med_type).into(),
+        (&item.content.fee_type).into(),
+        (&item.content.item_name).into(),
+        item.content.amount_fen.into(),
+        item.content.actual_ms.into(),
+        item.state.as_number().into(),
+        batch.into(),
+        now_ms.into(),
+        now_ms.into(),
+        now_ms.into(),
+    ]
+}
+
+/// Inserts new records of a batch.
+///
+/// # Errors
+/// [`StoreError::Conflict`] where (partner, orgTraceId) is taken.
+pub fn insert(
+    tx: &mut Tx<'_>,
+    items: &[&Item],
+    batch: BatchId,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = items.iter().map(|item| row(item, batch, now_ms)).collect();
+    tx.insert_rows(&INSERT, &rows)?;
+    Ok(())
+}
+
+/// The records of a hospital with these orgTraceIds, in their order.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn by_org_trace_ids<'a>(
+    tx: &mut Tx<'_>,
+    partner: PartnerId,
+    org_trace_ids: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Option<Item>>, StoreError> {
+    let sets: Vec<Vec<Val<'_>>> = org_trace_ids
+        .map(|id| vec![partner.into(), id.into()])
+        .collect();
+    tx.query_each(
+        "SELECT id, partner_id, org_trace_id, person, person_sealed, real_name, user_type, \
+         med_type, fee_type, item_name, amount_fen, actual_ms, state \
+         FROM overdue_item WHERE partner_id = $1 AND org_trace_id = $2",
+        &sets,
+        read_item,
+    )
+}
+
+/// The records with these ids, in their order; those that are gone are left out.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn by_ids(db: &Db, ids: Vec<ItemId>) -> Result<Vec<Item>, StoreError> {
+    db.scan(move |tx| {
+        let sets: Vec<Vec<Val<'_>>> = ids.iter().map(|id| vec![(*id).into()]).collect();
+        let found = tx.query_each(
+            "SELECT id, partner_id, org_trace_id, person, person_sealed, real_name, user_type, \
+             med_type, fee_type, item_name, amount_fen, actual_ms, state \
+             FROM overdue_item WHERE id = $1",
+            &sets,
+            read_item,
+        )?;
+        Ok(found.into_iter().flatten().collect())
+    })
+    .await
+}
+
+/// What a person has unpaid, as `asker` may see it: real-name records of every hospital, and the
+/// asker's own besides. `of` narrows it to one hospital. At most `limit` records, oldest first.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn unpaid_of_person(
+    db: &Db,
+    person: &PersonCode,
+    asker: PartnerId,
+    of: Option<PartnerId>,
+    limit: i64,
+) -> Result<Vec<ListedItem>, StoreError> {
+    db.query(
+        "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, changed_ms \
+         FROM overdue_item WHERE person = $1 AND state = 0 \
+         AND (real_name = 1 OR partner_id = $2) AND ($3 = 0 OR partner_id = $3) \
+         ORDER BY id LIMIT $4",
+        &[
+            (&person.0).into(),
+            asker.into(),
+            of.map_or(0, |partner| partner.0).into(),
+            limit.into(),
+        ],
+        read_listed,
+    )
+    .await
+}
+
+/// Everything a person is listed with under his name, whatever its state, newest first.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn listed_of_person(
+    db: &Db,
+    person: &PersonCode,
+    limit: i64,
+) -> Result<Vec<ListedItem>, StoreError> {
+    db.query(
+        "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, changed_ms \
+         FROM overdue_item WHERE person = $1 AND real_name = 1 \
+         ORDER BY id DESC LIMIT $2",
+        &[(&person.0).into(), limit.into()],
+        read_listed,
+    )
+    .await
+}
+
+/// A change to one record.
+#[derive(Debug, Clone, Copy)]
+pub struct Change {
+    /// The change's own id.
+    pub id: i64,
+    /// Which record.
+    pub item: ItemId,
+    /// How it stood; the change does nothing where it no longer does.
+    pub from: State,
+    /// How it stands then.
+    pub to: State,
+    /// Why.
+    pub cause: Cause,
+    /// The batch that brought it, if one did.
+    pub batch: Option<BatchId>,
+}
+
+/// Moves records to another state, each only from the state it is thought to be in, and writes it
+/// into their history. Gives for each whether it was moved.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn change_states(
+    tx: &mut Tx<'_>,
+    changes: &[Change],
+    now_ms: i64,
+) -> Result<Vec<bool>, StoreError> {
+    let mut moved = Vec::with_capacity(changes.len());
+    for change in changes {
+        let count = tx.execute(
+            "UPDATE overdue_item SET state = $2, changed_ms = $3, checked_ms = $3 \
+             WHERE id = $1 AND state = $4",
+            &[
+                change.item.into(),
+                change.to.as_number().into(),
+                now_ms.into(),
+                change.from.as_number().into(),
+            ],
+        )?;
+        if count > 0 {
+            note_change(tx, change, now_ms)?;
+        }
+        moved.push(count > 0);
+    }
+    Ok(moved)
+}
+
+/// Gives an anonymous record its person (3.1.10) and writes it into its history.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn make_real_name(
+    tx: &mut Tx<'_>,
+    change: &Change,
+    owner: &Owner,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE overdue_item SET person = $2, person_sealed = $3, real_name = $4, changed_ms = $5 \
+         WHERE id = $1",
+        &[
+            change.item.into(),
+            owner.person.as_ref().map(|code| &code.0).into(),
+            owner.sealed.as_ref().into(),
+            owner.real_name.into(),
+            now_ms.into(),
+        ],
+    )?;
+    note_change(tx, change, now_ms)
+}
+
+/// Writes a revoked record anew, with what was reported now, and keeps its id.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn report_anew(
+    tx: &mut Tx<'_>,
+    change: &Change,
+    item: &Item,
+    batch: BatchId,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE overdue_item SET person = $2, person_sealed = $3, real_name = $4, user_type = $5, \
+         med_type = $6, fee_type = $7, item_name = $8, amount_fen = $9, actual_ms = $10, \
+         state = 0, batch_id = $11, changed_ms = $12, checked_ms = $12 WHERE id = $1 AND state = 2",
+        &[
+            item.id.into(),
+            item.owner.person.as_ref().map(|code| &code.0).into(),
+            item.owner.sealed.as_ref().into(),
+            item.owner.real_name.into(),
+            (&item.content.user_type).into(),
+            (&item.content.med_type).into(),
+            (&item.content.fee_type).into(),
+            (&item.content.item_name).into(),
+            item.content.amount_fen.into(),
+            item.content.actual_ms.into(),
+            batch.into(),
+            now_ms.into(),
+        ],
+    )?;
+    note_change(tx, change, now_ms)
+}
+
+/// The unpaid records of a hospital that were not checked since `before_ms`, longest first.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn unchecked(
+    db: &Db,
+    partner: PartnerId,
+    before_ms: i64,
+    limit: i64,
+) -> Result<Vec<UncheckedItem>, StoreError> {
+    db.query(
+        "SELECT id, org_trace_id FROM overdue_item \
+         WHERE partner_id = $1 AND state = 0 AND checked_ms < $2 \
+         ORDER BY checked_ms LIMIT $3",
+        &[partner.into(), before_ms.into(), limit.into()],
+        |row| {
+            Ok(UncheckedItem {
+                id: ItemId(row.get(0)?),
+                org_trace_id: row.get(1)?,
+            })
+        },
+    )
+    .await
+}
+
+/// Notes that the hospital was asked about a record and nothing had changed.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn mark_checked(tx: &mut Tx<'_>, item: ItemId, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE overdue_item SET checked_ms = $2 WHERE id = $1",
+        &[item.into(), now_ms.into()],
+    )?;
+    Ok(())
+}
+
+fn note_change(tx: &mut Tx<'_>, change: &Change, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO overdue_change (id, item_id, at_ms, from_state, to_state, cause, batch_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        &[
+            change.id.into(),
+            change.item.into(),
+            now_ms.into(),
+            change.from.as_number().into(),
+            change.to.as_number().into(),
+            change.cause.as_text().into(),
+            change.batch.map(|batch| batch.0).into(),
+        ],
+    )?;
+    Ok(())
+}
+
+impl State {
+    const fn as_number(self) -> i64 {
+        match self {
+            Self::Unpaid => 0,
+            Self::Paid => 1,
+            Self::Revoked => 2,
+        }
+    }
+
+    fn from_number(number: i64) -> Result<Self, StoreError> {
+        match number {
+            0 => Ok(Self::Unpaid),
+            1 => Ok(Self::Paid),
+            2 => Ok(Self::Revoked),
+            other => Err(StoreError::Corrupt(format!(
+                "overdue_item.state is {other}"
+            ))),
+        }
+    }
+}
+
+impl Cause {
+    const fn as_text(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::RealName => "real_name",
+            Self::ReportedAnew => "reported_anew",
+            Self::Reconciled => "reconciled",
+        }
+    }
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Owner")
+            .field("real_name", &self.real_name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read_item(row: &Row<'_>) -> Result<Item, StoreError> {
+    Ok(Item {
+        id: ItemId(row.get(0)?),
+        partner: PartnerId(row.get(1)?),
+        org_trace_id: row.get(2)?,
+        owner: Owner {
+            person: row.get::<Option<[u8; 32]>>(3)?.map(PersonCode),
+            sealed: row.get(4)?,
+            real_name: row.get(5)?,
+        },
+        content: Content {
+            user_type: row.get(6)?,
+            med_type: row.get(7)?,
+            fee_type: row.get(8)?,
+            item_name: row.get(9)?,
+            amount_fen: row.get(10)?,
+            actual_ms: row.get(11)?,
+        },
+        state: State::from_number(row.get(12)?)?,
+    })
+}
+
+fn read_listed(row: &Row<'_>) -> Result<ListedItem, StoreError> {
+    Ok(ListedItem {
+        id: ItemId(row.get(0)?),
+        partner: PartnerId(row.get(1)?),
+        fee_type: row.get(2)?,
+        item_name: row.get(3)?,
+        amount_fen: row.get(4)?,
+        actual_ms: row.get(5)?,
+        state: State::from_number(row.get(6)?)?,
+        changed_ms: row.get(7)?,
+    })
+}

@@ -1,0 +1,9 @@
+//! 诊疗失信: the records of the overdue registry.
+//!
+//! A batch comes in as it was sent ([`batches`]) and waits, sealed, to be judged; judging turns it
+//! into records ([`items`]), each tied to a person only by a keyed code; citizens come in by links
+//! that open once ([`links`]).
+
+pub mod batches;
+pub mod items;
+pub mod links;

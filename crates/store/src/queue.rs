@@ -1,0 +1,641 @@
+//! Work to be done later: a leased job queue.
+//!
+//! Jobs of a kind stand in lanes, one for each hospital. A node leases a *lane*, not a job: while
+//! it holds the lane, no other node touches the jobs in it. So a lane keeps its order, a slow
+//! hospital delays nobody else, and its breaker is known to every node. A job is done at least
+//! once; whoever does it makes the effect idempotent.
+
+use crate::db::{Db, StoreError, Tx, Val};
+use crate::ids::{JobId, NodeId};
+
+/// What a job is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// Judge a batch; `subject` is the batch. A lane is judged in the order of arrival.
+    Judge,
+    /// Tell a hospital what became of a batch (ORG_002); `subject` is the batch.
+    Callback,
+}
+
+/// A job about to be left.
+#[derive(Debug, Clone, Copy)]
+pub struct NewJob {
+    /// Its id, which stays the same however often it is tried.
+    pub id: JobId,
+    /// What it is about.
+    pub kind: JobKind,
+    /// Its lane: the partner it concerns.
+    pub lane: i64,
+    /// What it is about.
+    pub subject: i64,
+    /// Not before this moment.
+    pub due_ms: i64,
+}
+
+/// A job that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// What it is about.
+    pub subject: i64,
+    /// How often it was tried before.
+    pub attempts: u32,
+    /// When it was left.
+    pub created_ms: i64,
+}
+
+/// A lane that has something due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueLane {
+    /// The lane.
+    pub lane: i64,
+    /// How often its last jobs failed in a row.
+    pub failures: u32,
+}
+
+/// A lane that this node holds now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// How often its last jobs failed in a row.
+    pub failures: u32,
+    /// What is due in it, in order.
+    pub jobs: Vec<Job>,
+}
+
+/// What became of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEnd {
+    /// It is done. A judging is forgotten, a callback stays on record.
+    Done,
+    /// It is to be tried again at `due_ms`.
+    Again {
+        /// Not before this moment.
+        due_ms: i64,
+        /// Why it failed, for the operator; no personal data.
+        fault: String,
+    },
+    /// It is not tried again unless somebody asks for it.
+    GivenUp {
+        /// Why, for the operator; no personal data.
+        fault: String,
+    },
+}
+
+/// How a lane is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneState {
+    /// How often its last jobs failed in a row.
+    pub failures: u32,
+    /// Nothing of it is tried before this moment.
+    pub paused_until_ms: i64,
+}
+
+/// How much is waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// How many jobs wait.
+    pub waiting: i64,
+    /// When the oldest of them was left, paused lanes included.
+    pub oldest_created_ms: Option<i64>,
+    /// How many were given up.
+    pub given_up: i64,
+}
+
+/// Leaves a job.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn leave(tx: &mut Tx<'_>, job: &NewJob, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO job (id, kind, lane, subject, state, due_ms, attempts, created_ms, ended_ms, \
+         last_fault) VALUES ($1, $2, $3, $4, 0, $5, 0, $6, NULL, NULL)",
+        &[
+            job.id.into(),
+            job.kind.as_number().into(),
+            job.lane.into(),
+            job.subject.into(),
+            job.due_ms.into(),
+            now_ms.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The lanes of a kind that have something due, are neither held nor paused; those that failed
+/// least come first.
+///
+/// Steps from lane to lane along the index, so that a lane with a million waiting jobs costs no
+/// more than one with a single job.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn due_lanes(
+    db: &Db,
+    kind: JobKind,
+    now_ms: i64,
+    limit: i64,
+) -> Result<Vec<DueLane>, StoreError> {
+    db.query(
+        "WITH RECURSIVE lanes (lane) AS ( \
+           SELECT MIN(lane) FROM job WHERE kind = $1 AND state = 0 \
+           UNION ALL \
+           SELECT (SELECT MIN(j.lane) FROM job j \
+                   WHERE j.kind = $1 AND j.state = 0 AND j.lane > lanes.lane) \
+           FROM lanes WHERE lanes.lane IS NOT NULL) \
+         SELECT lanes.lane, COALESCE(l.failures, 0) FROM lanes \
+         LEFT JOIN lane_lease l ON l.kind = $1 AND l.lane = lanes.lane \
+         WHERE lanes.lane IS NOT NULL \
+         AND COALESCE(l.held_until_ms, 0) <= $2 AND COALESCE(l.paused_until_ms, 0) <= $2 \
+         AND (SELECT MIN(j.due_ms) FROM job j \
+              WHERE j.kind = $1 AND j.state = 0 AND j.lane = lanes.lane) <= $2 \
+         ORDER BY 2, 1 LIMIT $3",
+        &[kind.as_number().into(), now_ms.into(), limit.into()],
+        |row| {
+            Ok(DueLane {
+                lane: row.get(0)?,
+                failures: count(row.get(1)?),
+            })
+        },
+    )
+    .await
+}
+
+/// Takes a lane until `until_ms` with at most `limit` of its due jobs; `None` where another node
+/// holds it or it is paused.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn lease(
+    tx: &mut Tx<'_>,
+    kind: JobKind,
+    lane: i64,
+    holder: NodeId,
+    now_ms: i64,
+    until_ms: i64,
+    limit: i64,
+) -> Result<Option<Lease>, StoreError> {
+    let failures = tx.query_opt(
+        "INSERT INTO lane_lease (kind, lane, holder, held_until_ms, failures, paused_until_ms) \
+         VALUES ($1, $2, $3, $4, 0, 0) \
+         ON CONFLICT (kind, lane) DO UPDATE SET holder = $3, held_until_ms = $4 \
+         WHERE lane_lease.held_until_ms <= $5 AND lane_lease.paused_until_ms <= $5 \
+         RETURNING failures",
+        &[
+            kind.as_number().into(),
+            lane.into(),
+            holder.into(),
+            until_ms.into(),
+            now_ms.into(),
+        ],
+        |row| row.get(0).map(count),
+    )?;
+    let Some(failures) = failures else {
+        return Ok(None);
+    };
+    let jobs = due_jobs(tx, kind, lane, now_ms, limit)?;
+    Ok(Some(Lease { failures, jobs }))
+}
+
+/// Keeps what became of jobs of a held lane, holds the lane on until `until_ms` and takes its next
+/// due jobs; `None` where the lease was lost meanwhile (what became of the jobs is kept all the
+/// same).
+///
+/// # Errors
+/// Any [`StoreError`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a plain fact of the lease"
+)]
+pub fn carry_on(
+    tx: &mut Tx<'_>,
+    kind: JobKind,
+    lane: i64,
+    holder: NodeId,
+    ends: &[(JobId, JobEnd)],
+    now_ms: i64,
+    until_ms: i64,
+    limit: i64,
+) -> Result<Option<Vec<Job>>, StoreError> {
+    end(tx, kind, ends, now_ms)?;
+    let held = tx.execute(
+        "UPDATE lane_lease SET held_until_ms = $4 WHERE kind = $1 AND lane = $2 AND holder = $3",
+        &[
+            kind.as_number().into(),
+            lane.into(),
+            holder.into(),
+            until_ms.into(),
+        ],
+    )?;
+    if held == 0 {
+        return Ok(None);
+    }
+    due_jobs(tx, kind, lane, now_ms, limit).map(Some)
+}
+
+/// Gives a lane back.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn release(
+    tx: &mut Tx<'_>,
+    kind: JobKind,
+    lane: i64,
+    holder: NodeId,
+    state: LaneState,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE lane_lease SET held_until_ms = 0, failures = $4, paused_until_ms = $5 \
+         WHERE kind = $1 AND lane = $2 AND holder = $3",
+        &[
+            kind.as_number().into(),
+            lane.into(),
+            holder.into(),
+            state.failures.into(),
+            state.paused_until_ms.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Keeps what became of jobs.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn end(
+    tx: &mut Tx<'_>,
+    kind: JobKind,
+    ends: &[(JobId, JobEnd)],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    for (id, end) in ends {
+        let (state, due_ms, ended_ms, fault) = match end {
+            JobEnd::Done if kind == JobKind::Judge => {
+                tx.execute("DELETE FROM job WHERE id = $1", &[(*id).into()])?;
+                continue;
+            }
+            JobEnd::Done => (1, now_ms, Some(now_ms), None),
+            JobEnd::Again { due_ms, fault } => (0, *due_ms, None, Some(fault)),
+            JobEnd::GivenUp { fault } => (2, now_ms, Some(now_ms), Some(fault)),
+        };
+        tx.execute(
+            "UPDATE job SET state = $2, due_ms = $3, ended_ms = $4, last_fault = $5, \
+             attempts = attempts + 1 WHERE id = $1 AND state = 0",
+            &[
+                (*id).into(),
+                state.into(),
+                due_ms.into(),
+                ended_ms.into(),
+                fault.into(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// Which ended jobs are to be done again.
+#[derive(Debug, Clone, Copy)]
+pub enum Which {
+    /// This one.
+    One(JobId),
+    /// Those of a lane that were left in a window of time.
+    Window {
+        /// The lane.
+        lane: i64,
+        /// From this moment on.
+        from_ms: i64,
+        /// Before this moment.
+        to_ms: i64,
+    },
+}
+
+/// Has ended jobs done again, from their first attempt; their ids stay. Lifts the pause of the
+/// lanes concerned. Gives how many.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn redo(tx: &mut Tx<'_>, kind: JobKind, which: Which, now_ms: i64) -> Result<u64, StoreError> {
+    let kind_number = kind.as_number();
+    match which {
+        Which::One(id) => {
+            let lane = tx.query_opt(
+                "SELECT lane FROM job WHERE id = $1 AND kind = $2",
+                &[id.into(), kind_number.into()],
+                |row| row.get::<i64>(0),
+            )?;
+            let Some(lane) = lane else { return Ok(0) };
+            lift_pause(tx, kind, lane)?;
+            tx.execute(
+                "UPDATE job SET state = 0, due_ms = $3, attempts = 0, ended_ms = NULL \
+                 WHERE id = $1 AND kind = $2",
+                &[id.into(), kind_number.into(), now_ms.into()],
+            )
+        }
+        Which::Window {
+            lane,
+            from_ms,
+            to_ms,
+        } => {
+            lift_pause(tx, kind, lane)?;
+            tx.execute(
+                "UPDATE job SET state = 0, due_ms = $5, attempts = 0, ended_ms = NULL \
+                 WHERE kind = $1 AND lane = $2 AND created_ms >= $3 AND created_ms < $4 \
+                 AND state <> 0",
+                &[
+                    kind_number.into(),
+                    lane.into(),
+                    from_ms.into(),
+                    to_ms.into(),
+                    now_ms.into(),
+                ],
+            )
+        }
+    }
+}
+
+/// How much of a kind is waiting.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn backlog(db: &Db, kind: JobKind) -> Result<Backlog, StoreError> {
+    db.scan(move |tx| {
+        let waiting = tx.query_opt(
+            "SELECT COUNT(*), MIN(created_ms) FROM job WHERE kind = $1 AND state = 0",
+            &[kind.as_number().into()],
+            |row| Ok((row.get::<i64>(0)?, row.get::<Option<i64>>(1)?)),
+        )?;
+        let given_up = tx.query_opt(
+            "SELECT COUNT(*) FROM job WHERE kind = $1 AND state = 2",
+            &[kind.as_number().into()],
+            |row| row.get::<i64>(0),
+        )?;
+        let (waiting, oldest_created_ms) = waiting.unwrap_or_default();
+        Ok(Backlog {
+            waiting,
+            oldest_created_ms,
+            given_up: given_up.unwrap_or_default(),
+        })
+    })
+    .await
+}
+
+/// Removes at most `limit` jobs that ended before `before_ms`; never one that waits.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn prune(tx: &mut Tx<'_>, before_ms: i64, limit: i64) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM job WHERE id IN \
+         (SELECT id FROM job WHERE state <> 0 AND ended_ms < $1 LIMIT $2)",
+        &[before_ms.into(), limit.into()],
+    )
+}
+
+/// Takes a piece of work that happens by the clock, if it is due and no other node has it.
+/// A name seen for the first time is due at `first_ms`.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn take_scheduled(
+    tx: &mut Tx<'_>,
+    name: &str,
+    holder: NodeId,
+    now_ms: i64,
+    until_ms: i64,
+    first_ms: i64,
+) -> Result<bool, StoreError> {
+    tx.execute(
+        "INSERT INTO schedule (name, next_ms, holder, held_until_ms) VALUES ($1, $2, 0, 0) \
+         ON CONFLICT (name) DO NOTHING",
+        &[name.into(), first_ms.into()],
+    )?;
+    let taken = tx.execute(
+        "UPDATE schedule SET holder = $2, held_until_ms = $4 \
+         WHERE name = $1 AND next_ms <= $3 AND held_until_ms <= $3",
+        &[name.into(), holder.into(), now_ms.into(), until_ms.into()],
+    )?;
+    Ok(taken > 0)
+}
+
+/// Gives a piece of scheduled work back until `next_ms`.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn reschedule(
+    tx: &mut Tx<'_>,
+    name: &str,
+    holder: NodeId,
+    next_ms: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE schedule SET next_ms = $3, held_until_ms = 0 WHERE name = $1 AND holder = $2",
+        &[name.into(), holder.into(), next_ms.into()],
+    )?;
+    Ok(())
+}
+
+fn due_jobs(
+    tx: &mut Tx<'_>,
+    kind: JobKind,
+    lane: i64,
+    now_ms: i64,
+    limit: i64,
+) -> Result<Vec<Job>, StoreError> {
+    tx.query(
+        "SELECT id, subject, attempts, created_ms FROM job \
+         WHERE kind = $1 AND lane = $2 AND state = 0 AND due_ms <= $3 \
+         ORDER BY due_ms, id LIMIT $4",
+        &[
+            kind.as_number().into(),
+            lane.into(),
+            now_ms.into(),
+            limit.into(),
+        ],
+        |row| {
+            Ok(Job {
+                id: JobId(row.get(0)?),
+                subject: row.get(1)?,
+                attempts: count(row.get(2)?),
+                created_ms: row.get(3)?,
+            })
+        },
+    )
+}
+
+fn lift_pause(tx: &mut Tx<'_>, kind: JobKind, lane: i64) -> Result<(), StoreError> {
+    let params: [Val<'_>; 2] = [kind.as_number().into(), lane.into()];
+    tx.execute(
+        "UPDATE lane_lease SET paused_until_ms = 0, failures = 0 WHERE kind = $1 AND lane = $2",
+        &params,
+    )?;
+    Ok(())
+}
+
+fn count(stored: i64) -> u32 {
+    u32::try_from(stored).unwrap_or(u32::MAX)
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Judge, Self::Callback];
+
+    /// Its name in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Judge => "judge",
+            Self::Callback => "callback",
+        }
+    }
+
+    pub(crate) const fn as_number(self) -> i64 {
+        match self {
+            Self::Judge => 1,
+            Self::Callback => 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDb;
+
+    const NODE_A: NodeId = NodeId(1);
+    const NODE_B: NodeId = NodeId(2);
+
+    async fn leave_jobs(db: &TestDb, kind: JobKind, lane: i64, ids: std::ops::Range<i64>) {
+        db.write(move |tx| {
+            for id in ids.clone() {
+                let job = NewJob {
+                    id: JobId(id),
+                    kind,
+                    lane,
+                    subject: id * 10,
+                    due_ms: 1_000,
+                };
+                leave(tx, &job, 1_000)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn lease_as(db: &TestDb, node: NodeId, lane: i64, now_ms: i64) -> Option<Lease> {
+        db.write(move |tx| lease(tx, JobKind::Callback, lane, node, now_ms, now_ms + 100, 2))
+            .await
+            .map_err(|error: StoreError| error)
+            .unwrap()
+    }
+
+    fn lanes(due: &[DueLane]) -> Vec<i64> {
+        due.iter().map(|lane| lane.lane).collect()
+    }
+
+    crate::on_both_engines! {
+        async fn a_lane_belongs_to_one_node_until_its_lease_ends(db: &TestDb) {
+            leave_jobs(db, JobKind::Callback, 7, 1..4).await;
+            leave_jobs(db, JobKind::Callback, 8, 4..5).await;
+            leave_jobs(db, JobKind::Judge, 9, 5..6).await;
+            let due = due_lanes(db, JobKind::Callback, 1_000, 10).await.unwrap();
+            assert_eq!(lanes(&due), [7, 8]);
+            assert!(due_lanes(db, JobKind::Callback, 999, 10).await.unwrap().is_empty());
+
+            let held = lease_as(db, NODE_A, 7, 1_000).await.unwrap();
+            assert_eq!(held.jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [1, 2]);
+            assert_eq!(lease_as(db, NODE_B, 7, 1_050).await, None);
+            assert_eq!(lanes(&due_lanes(db, JobKind::Callback, 1_050, 10).await.unwrap()), [8]);
+            assert!(lease_as(db, NODE_B, 7, 1_100).await.is_some(), "the lease has ended");
+
+            // The first holder learns that it lost the lane; what it did is kept all the same.
+            let ends = vec![(JobId(1), JobEnd::Done)];
+            let carried = db
+                .write(move |tx| {
+                    carry_on(tx, JobKind::Callback, 7, NODE_A, &ends, 1_100, 1_200, 2)
+                })
+                .await
+                .map_err(|error: StoreError| error)
+                .unwrap();
+            assert_eq!(carried, None);
+            let held = lease_as(db, NODE_B, 7, 1_300).await.unwrap();
+            assert_eq!(held.jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [2, 3]);
+        }
+
+        async fn a_paused_lane_keeps_its_jobs(db: &TestDb) {
+            leave_jobs(db, JobKind::Callback, 7, 1..2).await;
+            lease_as(db, NODE_A, 7, 1_000).await.unwrap();
+            db.write(|tx| {
+                let again = JobEnd::Again { due_ms: 1_500, fault: "timeout".to_owned() };
+                end(tx, JobKind::Callback, &[(JobId(1), again)], 1_000)?;
+                let state = LaneState { failures: 3, paused_until_ms: 2_000 };
+                release(tx, JobKind::Callback, 7, NODE_A, state)
+            })
+            .await
+            .map_err(|error: StoreError| error)
+            .unwrap();
+            assert!(due_lanes(db, JobKind::Callback, 1_999, 10).await.unwrap().is_empty());
+            assert_eq!(lease_as(db, NODE_B, 7, 1_999).await, None);
+            let due = due_lanes(db, JobKind::Callback, 2_000, 10).await.unwrap();
+            assert_eq!(due, [DueLane { lane: 7, failures: 3 }]);
+            let held = lease_as(db, NODE_B, 7, 2_000).await.unwrap();
+            assert_eq!((held.failures, held.jobs[0].attempts), (3, 1));
+        }
+
+        async fn what_ended_can_be_done_again(db: &TestDb) {
+            leave_jobs(db, JobKind::Callback, 7, 1..4).await;
+            db.write(|tx| {
+                let ends = [
+                    (JobId(1), JobEnd::Done),
+                    (JobId(2), JobEnd::GivenUp { fault: "8 days".to_owned() }),
+                ];
+                end(tx, JobKind::Callback, &ends, 1_100)
+            })
+            .await
+            .map_err(|error: StoreError| error)
+            .unwrap();
+            let backlog = backlog(db, JobKind::Callback).await.unwrap();
+            assert_eq!(
+                backlog,
+                Backlog { waiting: 1, oldest_created_ms: Some(1_000), given_up: 1 }
+            );
+            let window = Which::Window { lane: 7, from_ms: 1_000, to_ms: 1_001 };
+            let redone = |which| async move {
+                db.write(move |tx| redo(tx, JobKind::Callback, which, 2_000))
+                    .await
+                    .map_err(|error: StoreError| error)
+                    .unwrap()
+            };
+            assert_eq!(redone(window).await, 2);
+            assert_eq!(redone(Which::One(JobId(3))).await, 1);
+            assert_eq!(redone(Which::One(JobId(99))).await, 0);
+            let pruned = db
+                .write(|tx| prune(tx, i64::MAX, 10))
+                .await
+                .map_err(|error: StoreError| error)
+                .unwrap();
+            assert_eq!(pruned, 0, "what waits is never pruned");
+        }
+
+        async fn scheduled_work_is_done_by_one_node(db: &TestDb) {
+            let take = |node, now_ms| async move {
+                db.write(move |tx| {
+                    take_scheduled(tx, "retention", node, now_ms, now_ms + 100, 1_000)
+                })
+                .await
+                .map_err(|error: StoreError| error)
+                .unwrap()
+            };
+            assert!(!take(NODE_A, 999).await);
+            assert!(take(NODE_A, 1_000).await);
+            assert!(!take(NODE_B, 1_050).await);
+            assert!(take(NODE_B, 1_100).await, "the first node died");
+            db.write(|tx| reschedule(tx, "retention", NODE_B, 5_000))
+                .await
+                .map_err(|error: StoreError| error)
+                .unwrap();
+            assert!(!take(NODE_A, 4_999).await);
+            assert!(take(NODE_A, 5_000).await);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What must not be read by whoever holds the database alone.
+//!
+//! One master key (32 bytes, from a file or the environment, never from the database) gives three
+//! keys: one seals what must be read again (SM4-GCM), one makes the codes by which persons are
+//! looked up (SM3-HMAC), one makes 电子健康卡主索引 ids, which leave the platform and therefore
+//! must not be the look-up codes.
+
+use std::fmt;
+
+use banyan_protocol::ambient::SharedRandomness;
+use banyan_protocol::crypto::gcm::Sm4Gcm;
+use banyan_protocol::crypto::hmac::HmacSm3;
+
+use crate::db::{Db, StoreError};
+
+/// The keys, ready for use; clones share nothing secret that is not copied.
+#[derive(Clone)]
+pub struct Vault {
+    sealing: Sm4Gcm,
+    lookup: HmacSm3,
+    index: HmacSm3,
+    random: SharedRandomness,
+}
+
+/// The master key.
+#[derive(Clone)]
+pub struct MasterKey([u8; 32]);
+
+/// A person as records are looked up: the keyed code of (idType, idNo).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PersonCode(pub [u8; 32]);
+
+/// Which column a sealed value belongs to; it opens nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// partner_secret.sealed
+    PartnerSecret,
+    /// overdue_batch.content
+    BatchContent,
+    /// overdue_item.person_sealed
+    ItemPerson,
+    /// entry_link.person_sealed and citizen_session.person_sealed
+    CitizenPerson,
+    /// vault_check.sealed
+    Check,
+}
+
+/// A key that is not 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a master key is 64 hexadecimal digits (32 random bytes)")]
+pub struct BadMasterKey;
+
+impl MasterKey {
+    /// Reads 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub fn parse(text: &str) -> Result<Self, BadMasterKey> {
+        let text = text.trim();
+        let digits = text.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(BadMasterKey);
+        }
+        let mut key = [0; 32];
+        for (byte, place) in key.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(&text[place..place + 2], 16).map_err(|_| BadMasterKey)?;
+        }
+        Ok(Self(key))
+    }
+
+    /// A new key, as text for a file.
+    #[must_use]
+    pub fn generate(random: &SharedRandomness) -> String {
+        let mut key = [0; 32];
+        random.fill(&mut key);
+        key.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Vault {
+    /// Derives the keys.
+    #[must_use]
+    pub fn new(master: &MasterKey, random: SharedRandomness) -> Self {
+        let root = HmacSm3::with_key(&master.0);
+        let derive = |purpose: &str| root.code(&[b"banyan", purpose.as_bytes()]);
+        let [sealing, lookup, index] = ["sealing", "lookup", "ehealth-card-index"].map(derive);
+        let mut sealing_key = [0; 16];
+        sealing_key.copy_from_slice(&sealing[..16]);
+        Self {
+            sealing: Sm4Gcm::with_key(&sealing_key),
+            lookup: HmacSm3::with_key(&lookup),
+            index: HmacSm3::with_key(&index),
+            random,
+        }
+    }
+
+    /// Refuses a database that was written under another master key; a fresh one is marked.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where the key is another one.
+    pub async fn check(&self, db: &Db) -> Result<(), StoreError> {
+        let fresh = self.seal(Place::Check, CHECK_TEXT);
+        let sealed = db
+            .write(move |tx| {
+                tx.execute(
+                    "INSERT INTO vault_check (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO NOTHING",
+                    &[(&fresh).into()],
+                )?;
+                tx.query_opt("SELECT sealed FROM vault_check WHERE id = 1", &[], |row| {
+                    row.get::<Vec<u8>>(0)
+                })
+            })
+            .await?
+            .unwrap_or_default();
+        self.open(Place::Check, &sealed).map(|_| ()).map_err(|_| {
+            StoreError::Corrupt(
+                "this database was written under another master key; \
+                 start with the key that it was made with"
+                    .to_owned(),
+            )
+        })
+    }
+
+    /// Seals a value for its place.
+    #[must_use]
+    pub fn seal(&self, place: Place, plaintext: &[u8]) -> Vec<u8> {
+        self.sealing.seal(&*self.random, place.context(), plaintext)
+    }
+
+    /// Opens what was sealed for this place.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where it was sealed under another key or for another place, or was
+    /// changed.
+    pub fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.sealing
+            .open(place.context(), sealed)
+            .map_err(|error| StoreError::Corrupt(format!("{place:?}: {error}")))
+    }
+
+    /// The code by which a person is looked up.
+    ///
+    /// Letters are taken as capitals: the last character of a resident identity number may be
+    /// written `x` or `X`.
+    #[must_use]
+    pub fn person_code(&self, id_type: &str, id_no: &str) -> PersonCode {
+        let id_no = id_no.trim().to_ascii_uppercase();
+        PersonCode(
+            self.lookup
+                .code(&[b"person", id_type.as_bytes(), id_no.as_bytes()]),
+        )
+    }
+
+    /// 电子健康卡主索引 id of a person: 64 hexadecimal digits that nobody can work out from the
+    /// identity number.
+    #[must_use]
+    pub fn ehealth_card_id(&self, id_type: &str, id_no: &str) -> String {
+        let id_no = id_no.trim().to_ascii_uppercase();
+        self.index
+            .code(&[id_type.as_bytes(), id_no.as_bytes()])
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// The code of a secret token or of a message's content, for comparing without keeping it.
+    #[must_use]
+    pub fn content_code(&self, content: &[u8]) -> [u8; 32] {
+        self.lookup.code(&[b"content", content])
+    }
+}
+
+const CHECK_TEXT: &[u8] = b"banyan";
+
+impl Place {
+    const fn context(self) -> &'static [u8] {
+        match self {
+            Self::PartnerSecret => b"partner_secret.sealed",
+            Self::BatchContent => b"overdue_batch.content",
+            Self::ItemPerson => b"overdue_item.person_sealed",
+            Self::CitizenPerson => b"citizen.person_sealed",
+            Self::Check => b"vault_check.sealed",
+        }
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault(***)")
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use banyan_protocol::ambient::SeededRandomness;
+
+    use super::*;
+
+    fn vault(seed: i64) -> Vault {
+        let random: SharedRandomness = Arc::new(SeededRandomness::new(seed));
+        let key = MasterKey::parse(&MasterKey::generate(&random)).unwrap();
+        Vault::new(&key, random)
+    }
+
+    #[test]
+    fn a_person_has_one_code_and_one_index_under_one_key() {
+        let vault = vault(1);
+        let code = vault.person_code("01", "35012119900101001x");
+        assert_eq!(code, vault.person_code("01", "35012119900101001X"));
+        assert_ne!(code, vault.person_code("02", "35012119900101001X"));
+        assert_ne!(
+            code,
+            super::tests::vault(2).person_code("01", "35012119900101001X")
+        );
+        let index = vault.ehealth_card_id("01", "35012119900101001X");
+        assert_eq!(index.len(), 64);
+        assert_ne!(index.as_bytes()[..32], code.0);
+    }
+
+    #[test]
+    fn keys_are_64_hexadecimal_digits() {
+        for text in ["", "00", &"g".repeat(64), &"0".repeat(63), &"é".repeat(32)] {
+            assert!(MasterKey::parse(text).is_err(), "{text}");
+        }
+        assert!(MasterKey::parse(&format!("{}\n", "0a".repeat(32))).is_ok());
+    }
+
+    crate::on_both_engines! {
+        async fn another_master_key_is_refused(db: &TestDb) {
+            vault(1).check(db).await.unwrap();
+            vault(1).check(db).await.unwrap();
+            let refused = vault(2).check(db).await.unwrap_err();
+            assert!(matches!(refused, StoreError::Corrupt(_)), "{refused}");
+        }
+    }
+}
