@@ -1,2 +1,69 @@
-//! placeholder
-fn main() {}
+//! `banyan`: the one binary.
+//!
+//! Each command is a file in `commands/`; this file only chooses. People read Chinese at the
+//! terminal; the log is for operators and machines.
+
+mod bench;
+mod commands;
+mod config;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{audit, call, callback, interface, migrate, partner, sandbox, serve};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// 榕：省级医疗信用与医保报文平台
+#[derive(Parser)]
+#[command(name = "banyan", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// 启动省级平台
+    Serve(serve::Options),
+    /// 在本机启动全省沙箱：平台与模拟医院、闽政通，开箱即用
+    Sandbox(sandbox::Options),
+    /// 以某个接入方的身份调用接口，显示解密后的应答
+    Call(call::Options),
+    /// 管理接入方：登记、列出、轮换密钥、停用
+    Partner(partner::Options),
+    /// 管理回调：重发一条，或一段时间内的全部
+    Callback(callback::Options),
+    /// 升级数据库结构（serve 启动时也会自动升级）
+    Migrate(migrate::Options),
+    /// 校验报文日志与操作审计的哈希链
+    Audit(audit::Options),
+    /// 列出接口目录，或显示某个接口的字段
+    Interface(interface::Options),
+    /// 测量性能，输出对照表
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(options) => serve::run(&options),
+        Command::Sandbox(options) => sandbox::run(&options),
+        Command::Call(options) => call::run(&options),
+        Command::Partner(options) => partner::run(&options),
+        Command::Callback(options) => callback::run(&options),
+        Command::Migrate(options) => migrate::run(&options),
+        Command::Audit(options) => audit::run(&options),
+        Command::Interface(options) => interface::run(&options),
+        Command::Bench(options) => bench::run(&options),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

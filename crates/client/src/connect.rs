@@ -154,7 +154,11 @@ mod tests {
     #[test]
     fn a_target_carries_its_checked_address_and_keeps_its_host() {
         for (url, address, host) in [
-            ("http://his.example.cn/a%20b?c=d|e", "10.1.2.3", "his.example.cn"),
+            (
+                "http://his.example.cn/a%20b?c=d|e",
+                "10.1.2.3",
+                "his.example.cn",
+            ),
             ("https://his.example.cn", "fd00::1", "his.example.cn"),
             ("https://[fd00::1]:8443/x", "fd00::1", "[fd00::1]"),
             ("http://10.1.2.3/", "10.1.2.3", "10.1.2.3"),

@@ -248,7 +248,8 @@ const fn not_opened(fault: &ReplyFault) -> &'static str {
 
 /// Where the fault is, unless the path holds more than member names.
 fn at(fault: &FieldFault) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'[' | b']');
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'[' | b']');
     if fault.path.is_empty() || fault.path.len() > 100 || !fault.path.bytes().all(plain) {
         String::new()
     } else {
@@ -273,7 +274,11 @@ mod tests {
             CallFault::NotOpened(ReplyFault::NoEnvelope(field())),
             CallFault::NotOpened(ReplyFault::NotOpened(EnvelopeFault::Malformed(field()))),
         ] {
-            for text in [fault.to_string(), format!("{fault:?}"), format!("{fault:#?}")] {
+            for text in [
+                fault.to_string(),
+                format!("{fault:?}"),
+                format!("{fault:#?}"),
+            ] {
                 assert!(text.is_ascii() && !text.contains("3501"), "{text}");
             }
         }

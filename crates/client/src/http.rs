@@ -148,7 +148,12 @@ impl HttpClient {
 }
 
 impl Inner {
-    async fn post(&self, url: &Url, body: Bytes, guard: &HostGuard) -> Result<HttpReply, CallFault> {
+    async fn post(
+        &self,
+        url: &Url,
+        body: Bytes,
+        guard: &HostGuard,
+    ) -> Result<HttpReply, CallFault> {
         // Before resolving: whoever may not be called is not even asked for.
         guard.permits_url(url)?;
         match web_target(url)? {
@@ -173,16 +178,20 @@ impl Inner {
         for address in resolved.addresses() {
             guard.permits_address(name, port, address)?;
         }
-        let mut fault = ConnectFault::Unchecked;
+        let mut fault = None;
         for address in resolved.addresses() {
             match self.send(url, port, address, body.clone()).await {
-                Err(CallFault::Connect(unreached)) => fault = unreached,
+                Err(CallFault::Connect(unreached)) => fault = Some(unreached),
                 reached => {
                     resolved.worked(address);
                     return reached;
                 }
             }
         }
+        let fault = fault.unwrap_or_else(|| ConnectFault::Unresolved {
+            host: name.to_owned(),
+            reason: "no address".to_owned(),
+        });
         Err(fault.into())
     }
 
@@ -247,7 +256,11 @@ async fn read_bounded(mut body: Incoming, max: usize) -> Result<Bytes, CallFault
             whole.extend_from_slice(&piece);
         }
     }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
 }
 
 fn sending_fault(error: legacy::Error) -> CallFault {

@@ -1,1 +1,20 @@
-//! placeholder
+//! The provincial platform.
+//!
+//! A message comes in through [`inbound`] (limits, envelope, replay guard, grant and rate), is
+//! answered by its room (`overdue`, ...), and leaves sealed. What can wait is left as a job in the
+//! same transaction as the state it belongs to, and done by [`work`]. [`web`] is the only place
+//! that knows HTTP servers; rooms know typed messages and the store, nothing else, and never one
+//! another.
+
+pub mod admin;
+pub mod app;
+pub mod directory;
+pub mod h5;
+pub mod inbound;
+pub mod journal;
+pub mod metrics;
+pub mod overdue;
+pub mod refusal;
+pub mod settings;
+pub mod web;
+pub mod work;

@@ -1,1 +1,46 @@
-//! placeholder
+//! The province's partners, simulated: good enough to develop against, to test with, and to
+//! measure with.
+//!
+//! A [`SimulatedHospital`] keeps a ledger of what its patients owe, reports it to the platform,
+//! and answers when the platform asks or tells; [`MztChannel`] is 闽政通 as a caller; [`citizens`]
+//! are people whom nobody is. [`Traffic`] keeps them busy for the `sandbox` command. A [`Fault`]
+//! lets a hospital misbehave, a [`LineProxy`] the line to it, and a [`CallbackReceiver`] stands
+//! in for hundreds of hospitals that only acknowledge. [`SandboxDescription`] tells other
+//! programs where all of this is.
+//!
+//! Invariants:
+//! - This crate never looks into the platform: it speaks the wire as any partner does, and keeps
+//!   working against another maker's platform.
+//! - Everything listens where it is told to, and that is loopback.
+//! - Everything stops: what is started here has a `stop`, and ends at the latest when dropped.
+//! - `Debug` and the log show no person and no secret.
+
+mod caller;
+pub mod citizens;
+mod description;
+mod faults;
+mod hospital;
+mod http_server;
+mod line_proxy;
+mod mzt;
+mod receiver;
+mod sealed;
+#[cfg(test)]
+mod testing;
+mod traffic;
+
+pub use caller::PartnerFault;
+pub use citizens::{Citizen, CitizenSeed};
+pub use description::{
+    ConsoleAccess, DescriptionError, HospitalAccess, InsurerAccess, MztAccess, SandboxDescription,
+    random_secret,
+};
+pub use faults::Fault;
+pub use hospital::{
+    Debt, HospitalSetup, LedgerEntry, LedgerError, Received, SimulatedHospital, StartError,
+};
+pub use line_proxy::{LineMode, LineProxy};
+pub use mzt::{MztChannel, MztSetup};
+pub use receiver::{CallbackReceiver, Told};
+pub use sealed::{Account, BadAccount};
+pub use traffic::{Pace, Traffic, TrafficSummary};

@@ -45,8 +45,9 @@ pub fn seal_next(
     tx: &mut Tx<'_>,
     chain: &Chain,
     now_ms: i64,
-    limit: i64,
+    limit: usize,
 ) -> Result<usize, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let entries = tx.query(chain.unsealed, &[limit.into()], read_entry)?;
     if entries.is_empty() {
         return Ok(0);
@@ -229,7 +230,7 @@ mod tests {
         .unwrap();
     }
 
-    async fn seal(db: &TestDb, limit: i64) -> usize {
+    async fn seal(db: &TestDb, limit: usize) -> usize {
         db.write(move |tx| seal_next(tx, &JOURNAL, 2_000, limit))
             .await
             .unwrap()

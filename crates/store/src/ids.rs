@@ -51,11 +51,11 @@ impl Ids {
     /// Where a new block can't be taken.
     pub async fn take(&self, count: usize) -> Result<std::ops::Range<i64>, StoreError> {
         let count = i64::try_from(count).map_err(|_| StoreError::Busy)?;
-        if let Some(range) = self.from_block(count) {
+        if let Some(range) = self.in_block(count) {
             return Ok(range);
         }
         let _alone = self.refill.lock().await;
-        if let Some(range) = self.from_block(count) {
+        if let Some(range) = self.in_block(count) {
             return Ok(range);
         }
         let size = BLOCK.max(count);
@@ -78,7 +78,7 @@ impl Ids {
         Ok(start..start + count)
     }
 
-    fn from_block(&self, count: i64) -> Option<std::ops::Range<i64>> {
+    fn in_block(&self, count: i64) -> Option<std::ops::Range<i64>> {
         let mut block = self.lock();
         let start = block.next;
         if start + count > block.end {

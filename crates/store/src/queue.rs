@@ -15,6 +15,8 @@ pub enum JobKind {
     Judge,
     /// Tell a hospital what became of a batch (ORG_002); `subject` is the batch.
     Callback,
+    /// Ask a hospital about a sample of its unpaid records (ORG_001); `subject` is the partner.
+    Reconcile,
 }
 
 /// A job about to be left.
@@ -66,7 +68,7 @@ pub struct Lease {
 /// What became of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobEnd {
-    /// It is done. A judging is forgotten, a callback stays on record.
+    /// It is done. A callback stays on record, anything else is forgotten.
     Done,
     /// It is to be tried again at `due_ms`.
     Again {
@@ -270,7 +272,7 @@ pub fn end(
 ) -> Result<(), StoreError> {
     for (id, end) in ends {
         let (state, due_ms, ended_ms, fault) = match end {
-            JobEnd::Done if kind == JobKind::Judge => {
+            JobEnd::Done if kind != JobKind::Callback => {
                 tx.execute("DELETE FROM job WHERE id = $1", &[(*id).into()])?;
                 continue;
             }
@@ -391,6 +393,21 @@ pub fn prune(tx: &mut Tx<'_>, before_ms: i64, limit: i64) -> Result<u64, StoreEr
     )
 }
 
+/// Whether a piece of work that happens by the clock may be due: it is, or nobody knows it yet.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn may_be_due(db: &Db, name: &str, now_ms: i64) -> Result<bool, StoreError> {
+    let due = db
+        .query_opt(
+            "SELECT next_ms, held_until_ms FROM schedule WHERE name = $1",
+            &[name.into()],
+            |row| Ok(row.get::<i64>(0)? <= now_ms && row.get::<i64>(1)? <= now_ms),
+        )
+        .await?;
+    Ok(due.unwrap_or(true))
+}
+
 /// Takes a piece of work that happens by the clock, if it is due and no other node has it.
 /// A name seen for the first time is due at `first_ms`.
 ///
@@ -477,7 +494,7 @@ fn count(stored: i64) -> u32 {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Judge, Self::Callback];
+    pub const ALL: [Self; 3] = [Self::Judge, Self::Callback, Self::Reconcile];
 
     /// Its name in metrics and logs.
     #[must_use]
@@ -485,6 +502,7 @@ impl JobKind {
         match self {
             Self::Judge => "judge",
             Self::Callback => "callback",
+            Self::Reconcile => "reconcile",
         }
     }
 
@@ -492,6 +510,7 @@ impl JobKind {
         match self {
             Self::Judge => 1,
             Self::Callback => 2,
+            Self::Reconcile => 3,
         }
     }
 }

@@ -144,7 +144,7 @@ pub(super) fn string_to_sign<'a>(
         .chain(business.map(|json| (dialect.signed_as.name(), json)))
         .filter(|(_, value)| dialect.empties == Empties::Signed || !value.is_empty())
         .collect();
-    pairs.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    pairs.sort_unstable_by_key(|(name, _)| *name);
     let length: usize = pairs.iter().map(|(k, v)| k.len() + v.len() + 2).sum();
     let mut text = String::with_capacity(length + secret.expose().len() + 4);
     for (name, value) in pairs {

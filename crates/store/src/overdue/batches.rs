@@ -99,34 +99,16 @@ pub fn keep(tx: &mut Tx<'_>, batch: &NewBatch) -> Result<Kept, StoreError> {
     })
 }
 
-/// Marks a batch as judged and gives its sealed content, once: whoever comes second gets `None`
-/// and leaves it alone.
+/// Marks a batch as judged, once: whoever comes second gets `false` and leaves it alone.
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub fn take_for_judging(
-    tx: &mut Tx<'_>,
-    id: BatchId,
-    now_ms: i64,
-) -> Result<Option<(Batch, Vec<u8>)>, StoreError> {
+pub fn take_for_judging(tx: &mut Tx<'_>, id: BatchId, now_ms: i64) -> Result<bool, StoreError> {
     let taken = tx.execute(
         "UPDATE overdue_batch SET state = 1, judged_ms = $2 WHERE id = $1 AND state = 0",
         &[id.into(), now_ms.into()],
     )?;
-    if taken == 0 {
-        return Ok(None);
-    }
-    tx.query_opt(
-        "SELECT id, partner_id, org_request_id, kind, notify_url, outcome, content \
-         FROM overdue_batch WHERE id = $1",
-        &[id.into()],
-        |row| {
-            let content: Option<Vec<u8>> = row.get(6)?;
-            let content = content
-                .ok_or_else(|| StoreError::Corrupt(format!("batch {id} has lost its content")))?;
-            Ok((read_batch(row)?, content))
-        },
-    )
+    Ok(taken > 0)
 }
 
 /// The sealed content of a batch that waits to be judged; `None` where it was judged already.

@@ -1,0 +1,215 @@
+//! The platform as its parts share it.
+
+use std::sync::Arc;
+
+use banyan_client::{HttpClient, HttpSettings};
+use banyan_protocol::ambient::{SharedClock, SharedRandomness};
+use banyan_protocol::catalogue::Interface;
+use banyan_protocol::envelope::Environment;
+use banyan_store::db::{Db, DbSettings, StoreError};
+use banyan_store::ids::{Ids, NodeId};
+use banyan_store::queue::JobKind;
+use banyan_store::vault::{MasterKey, Vault};
+use tokio::sync::Notify;
+
+use crate::directory::Directory;
+use crate::inbound::replay::ReplayGuard;
+use crate::journal::JournalBehind;
+use crate::metrics::Meters;
+use crate::settings::Settings;
+
+/// Time and randomness, from outside.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// What time it is.
+    pub clock: SharedClock,
+    /// Where unpredictable bytes come from.
+    pub random: SharedRandomness,
+}
+
+/// A platform, opened. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// As it was set.
+    pub settings: Settings,
+    /// Test or production.
+    pub environment: Environment,
+    /// Interfaces that answer 404404.
+    pub switched_off: Vec<Interface>,
+    /// How entry links begin.
+    pub public_url: String,
+    /// Time and randomness.
+    pub world: World,
+    /// The records.
+    pub db: Db,
+    /// What is sealed.
+    pub vault: Vault,
+    /// Ids of new records.
+    pub ids: Ids,
+    /// Who this process is among those that share the database.
+    pub node: NodeId,
+    /// The partners.
+    pub directory: Directory,
+    /// 重放攻击拦截器.
+    pub replay: ReplayGuard,
+    /// Entries of reads.
+    pub journal: JournalBehind,
+    /// Calls to hospitals.
+    pub http: HttpClient,
+    /// What Prometheus reads.
+    pub meters: Meters,
+    judging: Notify,
+    callbacks: Notify,
+    workers: Arc<()>,
+}
+
+/// What differs between a platform that serves a province and one in a sandbox.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// How entry links begin where the settings do not say: the address listened on.
+    pub public_url: String,
+    /// Whether partners may be called on any loopback port.
+    pub loopback_hosts: bool,
+}
+
+/// Why a platform does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database.
+    #[error("the database: {0}")]
+    Store(#[from] StoreError),
+    /// A setting that can't be.
+    #[error("{0}")]
+    Setting(String),
+}
+
+impl App {
+    /// Opens the database (bringing its schema up to date), checks the master key and reads the
+    /// partners.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(
+        settings: Settings,
+        master_key: &MasterKey,
+        world: World,
+        setup: Setup,
+    ) -> Result<Self, OpenError> {
+        let mut db_settings = DbSettings::new(&*settings.database_url);
+        db_settings.pg_write_connections = settings.database_write_connections;
+        db_settings.pg_read_connections = settings.database_read_connections;
+        let db = Db::open(&db_settings).await?;
+        for name in db.migrate().await? {
+            tracing::info!(migration = name, "applied");
+        }
+        let vault = Vault::new(master_key, world.random.clone());
+        vault.check(&db).await?;
+        let now_ms = world.clock.now_ms();
+        let directory =
+            Directory::open(db.clone(), vault.clone(), setup.loopback_hosts, now_ms).await?;
+        let outbound = &settings.outbound;
+        let http = HttpClient::new(&HttpSettings {
+            connect_timeout: std::time::Duration::from_millis(outbound.connect_timeout_ms),
+            call_timeout: std::time::Duration::from_millis(outbound.call_timeout_ms),
+            extra_ca_file: outbound.extra_ca_file.clone(),
+            ..HttpSettings::default()
+        })
+        .map_err(|error| OpenError::Setting(error.to_string()))?;
+        let switched_off = settings
+            .switched_off
+            .iter()
+            .map(|code| {
+                Interface::from_code(code).ok_or_else(|| {
+                    OpenError::Setting(format!(
+                        "switched_off: there is no interface {code}; `banyan interface` lists them"
+                    ))
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let mut node = [0; 8];
+        world.random.fill(&mut node);
+        Ok(Self(Arc::new(Parts {
+            environment: settings.environment.environment(),
+            switched_off,
+            public_url: settings
+                .public_url
+                .clone()
+                .unwrap_or(setup.public_url)
+                .trim_end_matches('/')
+                .to_owned(),
+            ids: Ids::new(db.clone()),
+            // Positive and never 0, which stands for nobody.
+            node: NodeId(i64::from_le_bytes(node) & i64::MAX | 1),
+            replay: ReplayGuard::new(
+                settings.inbound.freshness_ms,
+                settings.inbound.replay_capacity,
+            ),
+            journal: JournalBehind::start(db.clone()),
+            meters: Meters::new().map_err(OpenError::Setting)?,
+            judging: Notify::new(),
+            callbacks: Notify::new(),
+            workers: Arc::default(),
+            settings,
+            world,
+            db,
+            vault,
+            directory,
+            http,
+        })))
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.world.clock.now_ms()
+    }
+
+    /// Says that there is work of this kind, so that nobody waits for the next round.
+    pub fn wake(&self, kind: JobKind) {
+        match kind {
+            JobKind::Judge => self.judging.notify_one(),
+            JobKind::Callback => self.callbacks.notify_one(),
+            // Happens by night; the next round is soon enough.
+            JobKind::Reconcile => {}
+        }
+    }
+
+    /// Waits until somebody says that there is work of this kind.
+    pub async fn woken(&self, kind: JobKind) {
+        match kind {
+            JobKind::Judge => self.judging.notified().await,
+            JobKind::Callback => self.callbacks.notified().await,
+            JobKind::Reconcile => std::future::pending().await,
+        }
+    }
+
+    /// A mark that a worker holds as long as it lives.
+    #[must_use]
+    pub fn worker_mark(&self) -> Arc<()> {
+        self.workers.clone()
+    }
+
+    /// Whether a worker runs.
+    #[must_use]
+    pub fn worker_alive(&self) -> bool {
+        Arc::strong_count(&self.workers) > 1
+    }
+
+    /// Finishes what was accepted and closes the database.
+    pub async fn close(&self) {
+        self.journal.close().await;
+        self.db.close().await;
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

@@ -1,0 +1,311 @@
+//! The partners as this node knows them: read from the database, kept in memory, renewed as soon
+//! as their revision rises.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use banyan_client::{AllowedHosts, HostGuard};
+use banyan_protocol::catalogue::Interface;
+use banyan_protocol::envelope::{AcceptedReplies, Dialect, Manner, Secret};
+use banyan_store::db::{Db, StoreError};
+use banyan_store::ids::PartnerId;
+use banyan_store::partners::{self, Kind, Profile};
+use banyan_store::vault::Vault;
+use url::Url;
+
+use crate::inbound::rate::TokenBucket;
+use crate::metrics::PartnerMeters;
+
+/// A partner, ready to be spoken with.
+#[derive(Debug)]
+pub struct Partner {
+    /// Its id.
+    pub id: PartnerId,
+    /// Its appId, as answers carry it.
+    pub app_id: Arc<str>,
+    /// What it is.
+    pub kind: Kind,
+    /// 机构 id; hospitals only.
+    pub org_id: Option<String>,
+    /// 机构名称 or the channel's name.
+    pub name: String,
+    /// Where ORG_001 goes.
+    pub settlement_url: Option<Url>,
+    /// Which hosts may be called for it.
+    pub hosts: Arc<AllowedHosts>,
+    /// Whether its answers may be plain or bare.
+    pub accepted_replies: AcceptedReplies,
+    /// Whether it may call at all.
+    pub active: bool,
+    grants: HashSet<Interface>,
+    secrets: Vec<LiveSecret>,
+    /// What outlives a renewal of the directory.
+    pub memory: Arc<Memory>,
+}
+
+/// What this node remembers of a partner from call to call.
+#[derive(Debug)]
+pub struct Memory {
+    /// The dialect that worked last.
+    dialect: AtomicU8,
+    /// How many calls it still has.
+    pub bucket: Mutex<TokenBucket>,
+    /// Its counters.
+    pub meters: PartnerMeters,
+}
+
+#[derive(Debug)]
+struct LiveSecret {
+    secret: Arc<Secret>,
+    ends_ms: Option<i64>,
+}
+
+/// All partners.
+#[derive(Debug)]
+pub struct Directory {
+    db: Db,
+    vault: Vault,
+    /// Whether partners may be called on any loopback port: the sandbox's rule.
+    loopback_allowed: bool,
+    /// When the revision was last looked at because a stranger called.
+    stranger_checked_ms: AtomicI64,
+    known: RwLock<Arc<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    revision: i64,
+    by_app_id: HashMap<Arc<str>, Arc<Partner>>,
+    by_id: HashMap<PartnerId, Arc<Partner>>,
+    by_org_id: HashMap<String, Arc<Partner>>,
+}
+
+/// How often a stranger's call may make us look whether it was added meanwhile.
+const STRANGER_CHECK_MS: i64 = 200;
+
+impl Directory {
+    /// Reads the partners.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn open(
+        db: Db,
+        vault: Vault,
+        loopback_allowed: bool,
+        now_ms: i64,
+    ) -> Result<Self, StoreError> {
+        let directory = Self {
+            db,
+            vault,
+            loopback_allowed,
+            stranger_checked_ms: AtomicI64::new(0),
+            known: RwLock::default(),
+        };
+        directory.renew(now_ms).await?;
+        Ok(directory)
+    }
+
+    /// Reads the partners anew if any was changed.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; what was known stays known.
+    pub async fn renew(&self, now_ms: i64) -> Result<(), StoreError> {
+        let revision = partners::revision(&self.db).await?;
+        let known = self.known();
+        if known.revision == revision {
+            return Ok(());
+        }
+        let mut fresh = Known {
+            revision,
+            ..Known::default()
+        };
+        for partner in partners::all(&self.db, &self.vault, now_ms).await? {
+            let old = known.by_id.get(&partner.id).map(|old| old.memory.clone());
+            let partner = Arc::new(self.view(partner, old)?);
+            fresh
+                .by_app_id
+                .insert(partner.app_id.clone(), partner.clone());
+            if let Some(org_id) = &partner.org_id {
+                fresh.by_org_id.insert(org_id.clone(), partner.clone());
+            }
+            fresh.by_id.insert(partner.id, partner);
+        }
+        tracing::info!(revision, partners = fresh.by_id.len(), "partners read");
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        Ok(())
+    }
+
+    /// The partner with this appId; looks whether it was added just now where it is unknown.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn by_app_id(
+        &self,
+        app_id: &str,
+        now_ms: i64,
+    ) -> Result<Option<Arc<Partner>>, StoreError> {
+        if let Some(partner) = self.known().by_app_id.get(app_id) {
+            return Ok(Some(partner.clone()));
+        }
+        let checked_ms = self.stranger_checked_ms.load(Ordering::Relaxed);
+        if (now_ms - checked_ms).abs() < STRANGER_CHECK_MS {
+            return Ok(None);
+        }
+        self.stranger_checked_ms.store(now_ms, Ordering::Relaxed);
+        self.renew(now_ms).await?;
+        Ok(self.known().by_app_id.get(app_id).cloned())
+    }
+
+    /// The partner with this id.
+    #[must_use]
+    pub fn by_id(&self, id: PartnerId) -> Option<Arc<Partner>> {
+        self.known().by_id.get(&id).cloned()
+    }
+
+    /// The hospital with this 机构 id.
+    #[must_use]
+    pub fn by_org_id(&self, org_id: &str) -> Option<Arc<Partner>> {
+        self.known().by_org_id.get(org_id).cloned()
+    }
+
+    /// Every active hospital.
+    #[must_use]
+    pub fn hospitals(&self) -> Vec<Arc<Partner>> {
+        self.known()
+            .by_id
+            .values()
+            .filter(|partner| partner.active && partner.kind == Kind::Hospital)
+            .cloned()
+            .collect()
+    }
+
+    fn known(&self) -> Arc<Known> {
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn view(
+        &self,
+        partner: partners::Partner,
+        memory: Option<Arc<Memory>>,
+    ) -> Result<Partner, StoreError> {
+        let Profile {
+            app_id,
+            kind,
+            org_id,
+            name,
+            settlement_url,
+            hosts,
+            grants,
+            rate_per_second,
+            plain_replies,
+            active,
+            ..
+        } = partner.profile;
+        let corrupt = |what: String| StoreError::Corrupt(format!("partner {app_id}: {what}"));
+        let loopback = self.loopback_allowed.then_some("loopback");
+        let hosts = AllowedHosts::parse(hosts.iter().map(String::as_str).chain(loopback))
+            .map_err(|error| corrupt(error.to_string()))?;
+        let settlement_url = settlement_url
+            .map(|url| Url::parse(&url))
+            .transpose()
+            .map_err(|error| corrupt(format!("settlement address: {error}")))?;
+        let secrets = partner
+            .secrets
+            .into_iter()
+            .map(|live| {
+                let secret =
+                    Secret::parse(&live.text).map_err(|error| corrupt(error.to_string()))?;
+                Ok(LiveSecret {
+                    secret: Arc::new(secret),
+                    ends_ms: live.ends_ms,
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        let memory = memory.unwrap_or_else(|| {
+            Arc::new(Memory {
+                dialect: AtomicU8::new(Dialect::default().index()),
+                bucket: Mutex::new(TokenBucket::new(rate_per_second)),
+                meters: PartnerMeters::default(),
+            })
+        });
+        memory
+            .bucket
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .set_rate(rate_per_second);
+        Ok(Partner {
+            id: partner.id,
+            app_id: app_id.as_str().into(),
+            kind,
+            org_id,
+            name,
+            settlement_url,
+            hosts: Arc::new(hosts),
+            accepted_replies: AcceptedReplies {
+                plain_and_bare: plain_replies,
+            },
+            active,
+            // A code that this version does not know grants nothing.
+            grants: grants
+                .iter()
+                .filter_map(|code| Interface::from_code(code))
+                .collect(),
+            secrets,
+            memory,
+        })
+    }
+}
+
+impl Partner {
+    /// Whether it may call this interface.
+    #[must_use]
+    pub fn may_call(&self, interface: Interface) -> bool {
+        self.grants.contains(&interface)
+    }
+
+    /// The secrets that are live at this moment, newest first.
+    pub fn secrets(&self, now_ms: i64) -> impl Iterator<Item = &Arc<Secret>> {
+        self.secrets
+            .iter()
+            .filter(move |live| live.ends_ms.is_none_or(|ends_ms| ends_ms > now_ms))
+            .map(|live| &live.secret)
+    }
+
+    /// The dialect in which it signed last.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        Dialect::at(self.memory.dialect.load(Ordering::Relaxed))
+    }
+
+    /// Remembers the dialect in which it signed.
+    pub fn remember_dialect(&self, dialect: Dialect) {
+        self.memory
+            .dialect
+            .store(dialect.index(), Ordering::Relaxed);
+    }
+
+    /// What is needed to call it; `None` where it has no live secret.
+    #[must_use]
+    pub fn credentials(&self, now_ms: i64) -> Option<banyan_client::Credentials> {
+        let secret = self.secrets(now_ms).next()?.clone();
+        Some(banyan_client::Credentials {
+            app_id: self.app_id.clone(),
+            secret,
+            accepted: self.accepted_replies,
+            manner: Manner {
+                dialect: self.dialect(),
+                ..Manner::SEALED
+            },
+        })
+    }
+
+    /// Which hosts may be called for it.
+    #[must_use]
+    pub fn guard(&self) -> HostGuard {
+        HostGuard::Listed(self.hosts.clone())
+    }
+}

@@ -1,0 +1,106 @@
+//! 医疗欠费名单用户应用: the pages of a citizen.
+//!
+//! A link of ORG_MDL_004 is opened once; it gives a session of half an hour, bound to one person,
+//! that shows that person's own list and nothing else. Server-rendered, no script, no request to
+//! any other host.
+
+mod page;
+pub mod session;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use banyan_store::db::StoreError;
+use banyan_store::overdue::links;
+
+use crate::app::App;
+use crate::overdue::list;
+use session::Token;
+
+/// Entry links are this path and a token.
+pub const ENTRY_PATH: &str = "/h5/in";
+const LIST_PATH: &str = "/h5/overdue";
+
+/// The routes of the pages.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route(&format!("{ENTRY_PATH}/{{token}}"), get(enter))
+        .route(LIST_PATH, get(show_list))
+}
+
+/// Uses a link up and leads to the list.
+async fn enter(State(app): State<App>, Path(token): Path<String>) -> Response {
+    match open_session(&app, &token).await {
+        Ok(Some(cookie)) => (
+            StatusCode::SEE_OTHER,
+            [
+                (header::LOCATION, LIST_PATH.to_owned()),
+                (header::SET_COOKIE, cookie),
+                (header::CACHE_CONTROL, "no-store".to_owned()),
+                (header::REFERRER_POLICY, "no-referrer".to_owned()),
+            ],
+        )
+            .into_response(),
+        Ok(None) => respond(StatusCode::GONE, page::link_is_over()),
+        Err(error) => failed(&app, &error),
+    }
+}
+
+async fn open_session(app: &App, token: &str) -> Result<Option<String>, StoreError> {
+    let Some(link) = Token::parse(token) else {
+        return Ok(None);
+    };
+    let session = Token::generate(&*app.world.random);
+    let (link, session_code) = (link.code(&app.vault), session.code(&app.vault));
+    let now_ms = app.now_ms();
+    let ttl_ms = app.settings.overdue.session_ttl_ms;
+    let entered = app
+        .db
+        .write(move |tx| links::enter(tx, link, session_code, now_ms, now_ms + ttl_ms))
+        .await?;
+    let secure = app.public_url.starts_with("https:");
+    Ok(entered.then(|| session.set_cookie(ttl_ms / 1000, secure)))
+}
+
+async fn show_list(State(app): State<App>, headers: HeaderMap) -> Response {
+    let token = headers
+        .get(header::COOKIE)
+        .and_then(|cookies| cookies.to_str().ok())
+        .and_then(Token::from_cookies);
+    let Some(token) = token else {
+        return respond(StatusCode::UNAUTHORIZED, page::no_session());
+    };
+    let code = token.code(&app.vault);
+    let shown = async {
+        let Some(visitor) = links::visitor(&app.db, code, app.now_ms()).await? else {
+            return Ok(respond(StatusCode::UNAUTHORIZED, page::no_session()));
+        };
+        let own = list::own_list(&app, &visitor).await?;
+        Ok::<_, StoreError>(respond(StatusCode::OK, page::own_list(&own)))
+    };
+    shown.await.unwrap_or_else(|error| failed(&app, &error))
+}
+
+fn failed(app: &App, error: &StoreError) -> Response {
+    app.meters.failure("page");
+    tracing::error!(%error, "a page failed");
+    respond(StatusCode::SERVICE_UNAVAILABLE, page::unavailable())
+}
+
+fn respond(status: StatusCode, html: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; \
+             frame-ancestors 'none'; base-uri 'none'",
+        ),
+    ];
+    (status, headers, html).into_response()
+}

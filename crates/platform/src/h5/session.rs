@@ -1,0 +1,86 @@
+//! Tokens of links and sessions: 32 random bytes that only their holder knows. The database keeps
+//! their keyed code.
+
+use banyan_protocol::ambient::Randomness;
+use banyan_protocol::crypto::base64;
+use banyan_store::overdue::links::TokenCode;
+use banyan_store::vault::Vault;
+
+const COOKIE: &str = "banyan_session";
+
+/// A token of a link or a session.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    /// A new one.
+    #[must_use]
+    pub fn generate(random: &dyn Randomness) -> Self {
+        let mut bytes = [0; 32];
+        random.fill(&mut bytes);
+        Self(bytes)
+    }
+
+    /// Reads the text of one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = base64::decode(text).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// As it stands in a link or a cookie.
+    #[must_use]
+    pub fn text(&self) -> String {
+        base64::encode(&self.0).trim_end_matches('=').to_owned()
+    }
+
+    /// As it is kept.
+    #[must_use]
+    pub fn code(&self, vault: &Vault) -> TokenCode {
+        TokenCode(vault.content_code(&self.0))
+    }
+
+    /// The session's token among the cookies of a request.
+    #[must_use]
+    pub fn from_cookies(cookies: &str) -> Option<Self> {
+        cookies
+            .split(';')
+            .filter_map(|cookie| cookie.trim().split_once('='))
+            .find(|(name, _)| *name == COOKIE)
+            .and_then(|(_, value)| Self::parse(value))
+    }
+
+    /// The header that gives the session to the browser.
+    #[must_use]
+    pub fn set_cookie(&self, seconds: i64, secure: bool) -> String {
+        let secure = if secure { "; Secure" } else { "" };
+        format!(
+            "{COOKIE}={}; Path=/h5; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
+            self.text()
+        )
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use banyan_protocol::ambient::SeededRandomness;
+
+    use super::*;
+
+    #[test]
+    fn a_token_comes_back_out_of_its_cookie() {
+        let token = Token::generate(&SeededRandomness::new(1));
+        let header = token.set_cookie(60, true);
+        assert!(header.contains("HttpOnly") && header.contains("Secure"));
+        let cookie = header.split(';').next().unwrap();
+        assert_eq!(Token::from_cookies(&format!("a=b; {cookie}")), Some(token));
+        assert_eq!(Token::from_cookies("banyan_session=short"), None);
+        assert_eq!(Token::from_cookies(""), None);
+    }
+}

@@ -1,0 +1,49 @@
+//! From an interface to its handler: an exhaustive `match`, so that an interface without a handler
+//! does not compile.
+
+use banyan_protocol::catalogue::Interface;
+use banyan_protocol::result_code::ResultCode;
+use banyan_protocol::wire::{self, Message};
+
+use super::call::Call;
+use crate::overdue;
+use crate::refusal::Refusal;
+
+/// Has the room answer; gives the business JSON of the reply.
+pub(super) async fn dispatch(call: &Call<'_>, json: &str) -> Result<String, Refusal> {
+    match call.interface {
+        Interface::OrgMdl001 => written(overdue::org_mdl_001::handle(call, read(json)?).await),
+        Interface::OrgMdl002 => written(overdue::org_mdl_002::handle(call, read(json)?).await),
+        Interface::OrgMdl003 => written(overdue::org_mdl_003::handle(call, read(json)?).await),
+        Interface::OrgMdl004 => written(overdue::org_mdl_004::handle(call, read(json)?).await),
+        Interface::OrgMdl005 => written(overdue::org_mdl_005::handle(call, read(json)?).await),
+        // Hospitals answer these; nobody calls them here.
+        Interface::Org001 | Interface::Org002 => Err(Refusal::caller(
+            ResultCode::UnknownPath,
+            ResultCode::UnknownPath.label(),
+        )),
+        Interface::OrgEhc001
+        | Interface::OrgEhc002
+        | Interface::OrgEhc003
+        | Interface::OrgEhc004
+        | Interface::Ci00030001
+        | Interface::Ci00030003
+        | Interface::Ci00020007
+        | Interface::Xy00000003
+        | Interface::EcQuery
+        | Interface::QrcodeGet
+        | Interface::AuthCheck
+        | Interface::EcPwd => Err(Refusal::caller(
+            ResultCode::SwitchedOff,
+            ResultCode::SwitchedOff.label(),
+        )),
+    }
+}
+
+fn read<M: Message>(json: &str) -> Result<M, Refusal> {
+    Ok(wire::read(json)?)
+}
+
+fn written<M: Message>(reply: Result<M, Refusal>) -> Result<String, Refusal> {
+    reply.map(|message| wire::write(&message))
+}

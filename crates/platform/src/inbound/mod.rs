@@ -1,0 +1,377 @@
+//! The one path that every sealed message comes in by.
+//!
+//! Limits, opening, replay guard, grant and rate, the room, the journal, sealing: in this order,
+//! for every interface alike. What a room answers is sealed in the manner in which the caller
+//! spoke; a refusal is signed wherever the caller is known.
+
+pub mod call;
+mod dispatch;
+pub mod rate;
+pub mod replay;
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use banyan_protocol::catalogue::{Availability, Interface};
+use banyan_protocol::crypto::sm3;
+use banyan_protocol::envelope::{
+    Envelope, EnvelopeFault, INTERFACE_VERSION, Manner, Opened, Outcome, SIGN_VERSION, Sealing,
+    Secret,
+};
+use banyan_protocol::result_code::ResultCode;
+use banyan_protocol::wire::FieldFault;
+use banyan_store::journal::{Direction, Entry};
+use serde_json::json;
+
+use crate::app::App;
+use crate::directory::Partner;
+use crate::refusal::Refusal;
+use call::Call;
+use replay::Replay;
+
+/// A message as the web server took it.
+#[derive(Debug)]
+pub struct Received<'a> {
+    /// Which interface its path names.
+    pub interface: Interface,
+    /// The header `X-Api-Sign-Version`, if it came.
+    pub sign_version: Option<&'a str>,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// What goes back.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The JSON text.
+    pub body: String,
+}
+
+/// Answers a message. Never fails: whatever goes wrong becomes a refusal.
+pub async fn receive(app: &App, received: &Received<'_>) -> Reply {
+    let began = Instant::now();
+    let now_ms = app.now_ms();
+    match admit(app, received, now_ms).await {
+        Ok(admitted) => answer(app, received.interface, admitted, began, now_ms).await,
+        Err(refusal) => {
+            app.meters.stranger(refusal.code);
+            log_ours(app, &refusal, received.interface, None);
+            Reply {
+                status: refusal.http_status(),
+                body: unsigned_refusal(&refusal, now_ms),
+            }
+        }
+    }
+}
+
+/// A refusal for somebody we do not know, or before there was anything to open.
+#[must_use]
+pub fn unsigned_refusal(refusal: &Refusal, now_ms: i64) -> String {
+    json!({
+        "respCode": refusal.code.code(),
+        "respMsg": refusal.message,
+        "timestamp": now_ms.to_string(),
+        "version": INTERFACE_VERSION,
+    })
+    .to_string()
+}
+
+/// Somebody we know, and what is needed to answer in his manner.
+struct Admitted {
+    partner: Arc<Partner>,
+    secret: Arc<Secret>,
+    version: String,
+    manner: Manner,
+    opened: Result<Opened, Refusal>,
+    timestamp_ms: i64,
+}
+
+/// Finds out who calls and opens the message.
+async fn admit(app: &App, received: &Received<'_>, now_ms: i64) -> Result<Admitted, Refusal> {
+    let envelope = Envelope::parse(received.body)?;
+    let app_id = envelope.required("appId")?;
+    let partner = app
+        .directory
+        .by_app_id(app_id, now_ms)
+        .await?
+        .filter(|partner| partner.active)
+        .ok_or_else(|| Refusal::caller(ResultCode::UnknownApp, ResultCode::UnknownApp.label()))?;
+    let newest = partner
+        .secrets(now_ms)
+        .next()
+        .cloned()
+        .ok_or_else(|| Refusal::ours(format!("partner {app_id} has no live secret")))?;
+    let (secret, opened) = open(app, &envelope, received, &partner, newest, now_ms);
+    let manner = opened
+        .as_ref()
+        .map_or(Manner::SEALED, |opened| opened.0.manner);
+    let (opened, timestamp_ms) = match opened {
+        Ok((opened, timestamp_ms)) => (Ok(opened), timestamp_ms),
+        Err(refusal) => (Err(refusal), now_ms),
+    };
+    Ok(Admitted {
+        version: envelope
+            .get("version")
+            .unwrap_or(INTERFACE_VERSION)
+            .to_owned(),
+        partner,
+        secret,
+        manner,
+        opened,
+        timestamp_ms,
+    })
+}
+
+/// Opens the message under the partner's secrets, newest first.
+fn open(
+    app: &App,
+    envelope: &Envelope<'_>,
+    received: &Received<'_>,
+    partner: &Partner,
+    newest: Arc<Secret>,
+    now_ms: i64,
+) -> (Arc<Secret>, Result<(Opened, i64), Refusal>) {
+    let head = || -> Result<i64, Refusal> {
+        check_sign_version(received.sign_version)?;
+        envelope.required("version")?;
+        let timestamp = envelope.required("timestamp")?;
+        timestamp.parse().map_err(|_| {
+            Refusal::field(
+                "timestamp",
+                "应为 Unix 毫秒时间戳的字符串，例如 1630639075173",
+            )
+        })
+    };
+    let timestamp_ms = match head() {
+        Ok(timestamp_ms) => timestamp_ms,
+        Err(refusal) => return (newest, Err(refusal)),
+    };
+    let mut fault = None;
+    for secret in partner.secrets(now_ms) {
+        match envelope.open(secret, app.environment, partner.dialect()) {
+            Ok(opened) => {
+                if opened.manner.protection.signed {
+                    partner.remember_dialect(opened.manner.dialect);
+                }
+                return (secret.clone(), Ok((opened, timestamp_ms)));
+            }
+            // A message that is malformed is so under any secret.
+            Err(malformed @ EnvelopeFault::Malformed(_)) => {
+                return (newest, Err(malformed.into()));
+            }
+            // Of two faults the one that got further says more: a signature can only be wrong
+            // where the decryption was right.
+            Err(EnvelopeFault::BadSignature) => fault = Some(EnvelopeFault::BadSignature),
+            Err(other) => fault = fault.or(Some(other)),
+        }
+    }
+    let fault = fault.unwrap_or(EnvelopeFault::BadSignature);
+    (newest, Err(fault.into()))
+}
+
+fn check_sign_version(stated: Option<&str>) -> Result<(), FieldFault> {
+    match stated {
+        None | Some(SIGN_VERSION) => Ok(()),
+        Some(_) => Err(FieldFault::new(
+            "X-Api-Sign-Version",
+            format!("请求头应为 {SIGN_VERSION}"),
+        )),
+    }
+}
+
+/// Lets an opened message through to its room and seals what comes back.
+async fn answer(
+    app: &App,
+    interface: Interface,
+    admitted: Admitted,
+    began: Instant,
+    now_ms: i64,
+) -> Reply {
+    let Admitted {
+        partner,
+        secret,
+        version,
+        manner,
+        opened,
+        timestamp_ms,
+    } = admitted;
+    let done = match opened {
+        Err(refusal) => Err((refusal, None)),
+        Ok(opened) => {
+            let digest = opened
+                .business
+                .as_deref()
+                .map(|json| sm3::digest(json.as_bytes()));
+            pass(
+                app,
+                interface,
+                &partner,
+                &opened,
+                timestamp_ms,
+                now_ms,
+                digest,
+            )
+            .await
+            .map_err(|refusal| (refusal, digest))
+        }
+    };
+    let (code, message, business, status) = match &done {
+        Ok(json) => (
+            ResultCode::Success,
+            ResultCode::Success.label(),
+            Some(json.as_str()),
+            200,
+        ),
+        Err((refusal, _)) => (refusal.code, &*refusal.message, None, refusal.http_status()),
+    };
+    let body = Sealing {
+        app_id: &partner.app_id,
+        version: &version,
+        timestamp_ms: app.now_ms(),
+        outcome: Some(Outcome { code, message }),
+        business,
+        manner,
+    }
+    .seal(&secret);
+    if let Err((refusal, digest)) = &done {
+        log_ours(app, refusal, interface, Some(&partner));
+        journal_refusal(app, interface, &partner, refusal, now_ms, *digest).await;
+    }
+    app.meters.request(
+        &partner.memory.meters,
+        &partner.app_id,
+        interface,
+        code,
+        began.elapsed(),
+    );
+    Reply { status, body }
+}
+
+async fn pass(
+    app: &App,
+    interface: Interface,
+    partner: &Arc<Partner>,
+    opened: &Opened,
+    timestamp_ms: i64,
+    now_ms: i64,
+    digest: Option<sm3::Sm3Digest>,
+) -> Result<String, Refusal> {
+    app.replay
+        .pass(opened.signature.as_ref(), timestamp_ms, now_ms)
+        .map_err(|replay| replay_refusal(replay, now_ms))?;
+    if app.settings.maintenance {
+        return Err(Refusal::caller(
+            ResultCode::Maintenance,
+            ResultCode::Maintenance.label(),
+        ));
+    }
+    if interface.spec().availability == Availability::NotYet
+        || app.switched_off.contains(&interface)
+    {
+        return Err(Refusal::caller(
+            ResultCode::SwitchedOff,
+            ResultCode::SwitchedOff.label(),
+        ));
+    }
+    if !partner.may_call(interface) {
+        return Err(Refusal::caller(
+            ResultCode::NotGranted,
+            format!(
+                "未授权调用 {}（{}）",
+                interface.code(),
+                interface.spec().name
+            ),
+        ));
+    }
+    let within_rate = partner
+        .memory
+        .bucket
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take(now_ms);
+    if !within_rate {
+        return Err(Refusal::caller(
+            ResultCode::RateLimited,
+            ResultCode::RateLimited.label(),
+        ));
+    }
+    let json = opened
+        .business
+        .as_deref()
+        .ok_or_else(|| Refusal::field("encryptData", "不可缺少"))?;
+    let call = Call {
+        app,
+        partner,
+        interface,
+        now_ms,
+        digest,
+    };
+    let limit = Duration::from_millis(app.settings.inbound.timeout_ms);
+    match tokio::time::timeout(limit, dispatch::dispatch(&call, json)).await {
+        Ok(done) => done,
+        Err(_) => Err(Refusal {
+            operator: Some(format!("timed out after {limit:?}")),
+            ..Refusal::caller(
+                ResultCode::Timeout,
+                "处理超时，结果未知，请以相同批次号重试或查询结果",
+            )
+        }),
+    }
+}
+
+fn replay_refusal(replay: Replay, now_ms: i64) -> Refusal {
+    let message = match replay {
+        Replay::NotFresh { skew_ms } => format!(
+            "时间戳不在允许范围内：服务器时间 {now_ms}，请求时间相差 {skew_ms} 毫秒，请校准时钟后以新的时间戳重试"
+        ),
+        Replay::SeenBefore => format!(
+            "重复的请求：相同签名已被受理（服务器时间 {now_ms}），重试请以新的时间戳重新签名"
+        ),
+    };
+    Refusal::caller(ResultCode::Replay, message)
+}
+
+/// A failure of ours is logged with everything an operator needs to find it.
+fn log_ours(app: &App, refusal: &Refusal, interface: Interface, partner: Option<&Partner>) {
+    let Some(operator) = &refusal.operator else {
+        return;
+    };
+    app.meters.failure("request");
+    tracing::error!(
+        interface = interface.code(),
+        partner = partner.map(|partner| &*partner.app_id),
+        code = refusal.code.code(),
+        fault = operator,
+        "a request failed on our side"
+    );
+}
+
+/// Refusals are part of what was exchanged. Without a database there is nothing to write to, and
+/// the log has it.
+async fn journal_refusal(
+    app: &App,
+    interface: Interface,
+    partner: &Partner,
+    refusal: &Refusal,
+    now_ms: i64,
+    digest: Option<sm3::Sm3Digest>,
+) {
+    let Ok(id) = app.ids.next().await else { return };
+    let entry = Entry {
+        id,
+        at_ms: now_ms,
+        partner: partner.id,
+        interface: interface.code(),
+        direction: Direction::Received,
+        result: refusal.code.code().to_owned(),
+        person: None,
+        purpose: None,
+        subject: None,
+        digest,
+    };
+    if let Err(error) = app.journal.leave(entry).await {
+        tracing::warn!(%error, "a refusal is not in the journal");
+    }
+}

@@ -1,0 +1,183 @@
+//! What Prometheus reads.
+//!
+//! Each platform has a recorder of its own, so that several can live in one process. Handles are
+//! made once and kept, so that counting costs an atomic addition.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use banyan_protocol::catalogue::Interface;
+use banyan_protocol::result_code::ResultCode;
+use banyan_store::queue::{Backlog, JobKind};
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+/// The meters of one platform.
+#[derive(Clone)]
+pub struct Meters(Arc<Inner>);
+
+struct Inner {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    latencies: HashMap<Interface, Histogram>,
+    callback_latency: Histogram,
+}
+
+/// Counters of one partner, by interface and result.
+#[derive(Debug, Default)]
+pub struct PartnerMeters(Mutex<HashMap<(Interface, ResultCode), Counter>>);
+
+/// Seconds; from a look-up in memory to a call that ran into its time limit.
+const LATENCY_BUCKETS: [f64; 12] = [
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 15.0,
+];
+
+const METADATA: Metadata<'static> = Metadata::new("banyan", Level::INFO, None);
+
+impl Meters {
+    /// Meters that stand at zero.
+    ///
+    /// # Errors
+    /// Where the recorder refuses its buckets.
+    pub fn new() -> Result<Self, String> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&LATENCY_BUCKETS)
+            .map_err(|error| error.to_string())?
+            .build_recorder();
+        let latencies = Interface::ALL
+            .into_iter()
+            .map(|interface| {
+                let labels = vec![Label::new("interface", interface.code())];
+                let key = Key::from_parts("banyan_request_seconds", labels);
+                (interface, recorder.register_histogram(&key, &METADATA))
+            })
+            .collect();
+        let callback_latency =
+            recorder.register_histogram(&Key::from_name("banyan_outbound_seconds"), &METADATA);
+        Ok(Self(Arc::new(Inner {
+            handle: recorder.handle(),
+            recorder,
+            latencies,
+            callback_latency,
+        })))
+    }
+
+    /// Everything in the text format of Prometheus.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.handle.run_upkeep();
+        self.0.handle.render()
+    }
+
+    /// Counts a call that a known partner made.
+    pub fn request(
+        &self,
+        partner: &PartnerMeters,
+        app_id: &str,
+        interface: Interface,
+        result: ResultCode,
+        took: Duration,
+    ) {
+        let mut counters = partner.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counters
+            .entry((interface, result))
+            .or_insert_with(|| {
+                self.counter(
+                    "banyan_requests_total",
+                    &[
+                        ("interface", interface.code()),
+                        ("partner", app_id),
+                        ("result", result.code()),
+                    ],
+                )
+            })
+            .increment(1);
+        drop(counters);
+        if let Some(histogram) = self.0.latencies.get(&interface) {
+            histogram.record(took.as_secs_f64());
+        }
+    }
+
+    /// Counts a call that no known partner made.
+    pub fn stranger(&self, result: ResultCode) {
+        self.counter("banyan_strangers_total", &[("result", result.code())])
+            .increment(1);
+    }
+
+    /// Counts a call that we made.
+    pub fn outbound(&self, interface: Interface, partner: &str, outcome: &str, took: Duration) {
+        self.counter(
+            "banyan_outbound_total",
+            &[
+                ("interface", interface.code()),
+                ("partner", partner),
+                ("outcome", outcome),
+            ],
+        )
+        .increment(1);
+        self.0.callback_latency.record(took.as_secs_f64());
+    }
+
+    /// Counts items that were judged.
+    pub fn judged(&self, kept: usize, rejected: usize) {
+        for (outcome, count) in [("kept", kept), ("rejected", rejected)] {
+            self.counter("banyan_items_judged_total", &[("outcome", outcome)])
+                .increment(count as u64);
+        }
+    }
+
+    /// Counts a failure of ours.
+    pub fn failure(&self, what: &'static str) {
+        self.counter("banyan_failures_total", &[("what", what)])
+            .increment(1);
+    }
+
+    /// Shows how much waits.
+    pub fn backlog(&self, kind: JobKind, backlog: &Backlog, now_ms: i64) {
+        let age_ms = backlog
+            .oldest_created_ms
+            .map_or(0, |created_ms| now_ms - created_ms);
+        let labels = [("kind", kind.name())];
+        self.gauge("banyan_jobs_waiting", &labels)
+            .set(precise(backlog.waiting));
+        self.gauge("banyan_jobs_given_up", &labels)
+            .set(precise(backlog.given_up));
+        self.gauge("banyan_oldest_job_age_seconds", &labels)
+            .set(precise(age_ms.max(0)) / 1000.0);
+    }
+
+    fn counter(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
+        self.0
+            .recorder
+            .register_counter(&key(name, labels), &METADATA)
+    }
+
+    fn gauge(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Gauge {
+        self.0
+            .recorder
+            .register_gauge(&key(name, labels), &METADATA)
+    }
+}
+
+fn key(name: &'static str, labels: &[(&'static str, &str)]) -> Key {
+    let labels: Vec<Label> = labels
+        .iter()
+        .map(|(name, value)| Label::new(*name, (*value).to_owned()))
+        .collect();
+    Key::from_parts(name, labels)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge may be off by one beyond nine quadrillion"
+)]
+const fn precise(number: i64) -> f64 {
+    number as f64
+}
+
+impl std::fmt::Debug for Meters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meters")
+    }
+}

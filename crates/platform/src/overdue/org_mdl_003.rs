@@ -1,0 +1,34 @@
+//! 更新医疗欠费数据 (ORG_MDL_003): keep the update, answer `success`, judge it later.
+
+use banyan_protocol::dictionaries::Receipt;
+use banyan_protocol::overdue::org_mdl_003::{UpdateReply, UpdateRequest};
+use banyan_store::overdue::batches::BatchKind;
+
+use super::take_in::{TakenIn, take_in};
+use crate::inbound::call::Call;
+use crate::refusal::Refusal;
+
+/// Answers ORG_MDL_003.
+///
+/// # Errors
+/// 000105 where a member is wrong, the address may not be called, or the batch number was used
+/// for another content.
+pub async fn handle(call: &Call<'_>, request: UpdateRequest) -> Result<UpdateReply, Refusal> {
+    request.check()?;
+    call.own_org_id(request.orgId.as_str())?;
+    take_in(
+        call,
+        &TakenIn {
+            kind: BatchKind::Update,
+            org_request_id: request.orgRequestId.as_str(),
+            notify_url: &request.notifyUrl,
+            content: banyan_protocol::wire::write(&request),
+        },
+    )
+    .await?;
+    Ok(UpdateReply {
+        state: Receipt::Success,
+        msg: super::take_in::RECEIVED.clone(),
+        extData: None,
+    })
+}

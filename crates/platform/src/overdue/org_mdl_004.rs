@@ -1,0 +1,67 @@
+//! 获取医疗欠费名单应用入口链接 (ORG_MDL_004): a link that opens once.
+
+use banyan_protocol::overdue::org_mdl_004::{EntryLinkReply, EntryLinkRequest};
+use banyan_protocol::wire::Scalar as _;
+use banyan_store::db::StoreError;
+use banyan_store::journal;
+use banyan_store::overdue::links::{self, Visitor};
+use banyan_store::vault::Place;
+
+use super::person::Identity;
+use crate::h5;
+use crate::inbound::call::{About, Call, exposed};
+use crate::refusal::Refusal;
+
+/// Answers ORG_MDL_004.
+///
+/// # Errors
+/// 000105 where a member is wrong.
+pub async fn handle(call: &Call<'_>, request: EntryLinkRequest) -> Result<EntryLinkReply, Refusal> {
+    let app = call.app;
+    match &request.orgId {
+        Some(org_id) if call.partner.org_id.is_some() => call.own_org_id(org_id.as_str())?,
+        None if call.partner.org_id.is_some() => {
+            return Err(Refusal::field("orgId", "不可缺少（闽政通渠道除外）"));
+        }
+        // 闽政通 is no hospital; whatever stands there names none of its own.
+        _ => {}
+    }
+    let person = call.person(
+        request.idType.code(),
+        request.idNo.expose().as_str(),
+        exposed(request.ehealthCardId.as_ref()),
+    )?;
+    let identity = Identity {
+        id_type: Some(request.idType.code().to_owned()),
+        id_no: Some(request.idNo.expose().as_str().to_owned()),
+        user_name: Some(request.userName.expose().as_str().to_owned()),
+        mobile_phone: None,
+    };
+    let visitor = Visitor {
+        partner: call.partner.id,
+        person,
+        person_sealed: app.vault.seal(Place::CitizenPerson, &identity.to_bytes()),
+    };
+    let token = h5::session::Token::generate(&*app.world.random);
+    let code = token.code(&app.vault);
+    let entry = call
+        .entry(About {
+            person: Some(person),
+            ..About::default()
+        })
+        .await?;
+    let (now_ms, expires_ms) = (call.now_ms, call.now_ms + app.settings.overdue.link_ttl_ms);
+    app.db
+        .write(move |tx| -> Result<(), StoreError> {
+            links::add(tx, code, &visitor, now_ms, expires_ms)?;
+            journal::append(tx, std::slice::from_ref(&entry))
+        })
+        .await?;
+    let url = format!("{}{}/{}", app.public_url, h5::ENTRY_PATH, token.text());
+    Ok(EntryLinkReply {
+        mdrUrl: banyan_protocol::wire::Text::parse(&url).map_err(|_| {
+            Refusal::ours("public_url is too long: an entry link must fit in 200 characters")
+        })?,
+        extData: None,
+    })
+}

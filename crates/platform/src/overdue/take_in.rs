@@ -1,0 +1,90 @@
+//! Keeping a batch: what ORG_MDL_001 and ORG_MDL_003 have in common.
+
+use std::sync::LazyLock;
+
+use banyan_protocol::wire::{Text, WebAddress};
+use banyan_store::ids::{BatchId, JobId};
+use banyan_store::journal;
+use banyan_store::overdue::batches::{self, BatchKind, Kept, NewBatch};
+use banyan_store::queue::{self, JobKind, NewJob};
+use banyan_store::vault::Place;
+
+use crate::inbound::call::{About, Call};
+use crate::refusal::Refusal;
+
+/// A batch that passed the door.
+#[derive(Debug)]
+pub(super) struct TakenIn<'a> {
+    pub(super) kind: BatchKind,
+    pub(super) org_request_id: &'a str,
+    pub(super) notify_url: &'a WebAddress,
+    /// The message as we write it, so that the same content is the same text however the
+    /// hospital's JSON library spaced or ordered it.
+    pub(super) content: String,
+}
+
+/// 描述 of a reply to a kept batch.
+pub(super) static RECEIVED: LazyLock<Option<Text<100>>> =
+    LazyLock::new(|| Text::truncated("已接收，处理结果将通过回调通知，也可凭批次号查询"));
+
+/// Keeps the batch with the job to judge it and the journal's entry, in one transaction.
+pub(super) async fn take_in(call: &Call<'_>, batch: &TakenIn<'_>) -> Result<(), Refusal> {
+    let app = call.app;
+    call.partner
+        .hosts
+        .permits_url(batch.notify_url.url())
+        .map_err(|_| Refusal::field("notifyUrl", "该主机未登记为回调地址，请联系平台登记"))?;
+    let ids = app.ids.take(2).await?;
+    let new = NewBatch {
+        id: BatchId(ids.start),
+        partner: call.partner.id,
+        org_request_id: batch.org_request_id.to_owned(),
+        kind: batch.kind,
+        content_code: app.vault.content_code(batch.content.as_bytes()),
+        notify_url: batch.notify_url.url().to_string(),
+        content: app
+            .vault
+            .seal(Place::BatchContent, batch.content.as_bytes()),
+        received_ms: call.now_ms,
+    };
+    let job = NewJob {
+        id: JobId(ids.start + 1),
+        kind: JobKind::Judge,
+        lane: call.partner.id.0,
+        subject: new.id.0,
+        due_ms: call.now_ms,
+    };
+    let entry = call
+        .entry(About {
+            subject: Some(batch.org_request_id.to_owned()),
+            ..About::default()
+        })
+        .await?;
+    let now_ms = call.now_ms;
+    let kept = app
+        .db
+        .write(move |tx| -> Result<Kept, banyan_store::db::StoreError> {
+            let kept = batches::keep(tx, &new)?;
+            match kept {
+                Kept::New => {
+                    queue::leave(tx, &job, now_ms)?;
+                    journal::append(tx, std::slice::from_ref(&entry))?;
+                }
+                Kept::Again => journal::append(tx, std::slice::from_ref(&entry))?,
+                Kept::OtherContent => {}
+            }
+            Ok(kept)
+        })
+        .await?;
+    match kept {
+        Kept::New => app.wake(JobKind::Judge),
+        Kept::Again => {}
+        Kept::OtherContent => {
+            return Err(Refusal::field(
+                "orgRequestId",
+                "该批次号已用于不同内容，请更换批次号；重发须与原内容一致",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Refusals: who erred, what the caller is told, and what the operator reads.
+
+use banyan_protocol::envelope::EnvelopeFault;
+use banyan_protocol::result_code::ResultCode;
+use banyan_protocol::wire::FieldFault;
+use banyan_store::db::StoreError;
+
+/// Why a call is not done. The caller gets code and message, the log gets the operator's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// 响应协议码.
+    pub code: ResultCode,
+    /// What to change, in Chinese; nothing of our internals and nobody else's data.
+    pub message: String,
+    /// What happened, in English, without personal data; `None` where the caller erred and the
+    /// message says it all.
+    pub operator: Option<String>,
+}
+
+impl Refusal {
+    /// The caller erred.
+    pub fn caller(code: ResultCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            operator: None,
+        }
+    }
+
+    /// A member of the message is wrong (000105).
+    pub fn field(path: impl Into<String>, expected: impl Into<String>) -> Self {
+        FieldFault::new(path, expected).into()
+    }
+
+    /// We erred (000002).
+    pub fn ours(operator: impl Into<String>) -> Self {
+        Self {
+            code: ResultCode::SystemError,
+            message: ResultCode::SystemError.label().to_owned(),
+            operator: Some(operator.into()),
+        }
+    }
+
+    /// The HTTP status that goes with it (design, section 4.9).
+    #[must_use]
+    pub const fn http_status(&self) -> u16 {
+        match self.code {
+            ResultCode::UnknownPath => 404,
+            ResultCode::RateLimited => 429,
+            ResultCode::Maintenance => 503,
+            _ => 200,
+        }
+    }
+}
+
+impl From<FieldFault> for Refusal {
+    fn from(fault: FieldFault) -> Self {
+        Self::caller(ResultCode::BadParameter, fault.to_string())
+    }
+}
+
+impl From<EnvelopeFault> for Refusal {
+    fn from(fault: EnvelopeFault) -> Self {
+        let code = match &fault {
+            EnvelopeFault::Malformed(_) => ResultCode::BadParameter,
+            EnvelopeFault::Undecryptable(_) => ResultCode::CipherFailure,
+            EnvelopeFault::BadSignature => ResultCode::BadSignature,
+        };
+        Self::caller(code, fault.to_string())
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        let (code, message) = match &error {
+            StoreError::Busy | StoreError::Unavailable(_) | StoreError::Closed => (
+                ResultCode::Maintenance,
+                "系统繁忙或维护中，本次请求未处理，请稍后以新的时间戳重试",
+            ),
+            StoreError::Timeout => (
+                ResultCode::Timeout,
+                "处理超时，结果未知，请以相同批次号重试或查询结果",
+            ),
+            _ => (ResultCode::SystemError, ResultCode::SystemError.label()),
+        };
+        Self {
+            code,
+            message: message.to_owned(),
+            operator: Some(format!("store: {error}")),
+        }
+    }
+}

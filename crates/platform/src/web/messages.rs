@@ -1,0 +1,136 @@
+//! Sealed messages over HTTP: one path for each interface, and an answer with a respCode whatever
+//! comes in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use banyan_protocol::catalogue::{Direction, Interface, Route};
+use banyan_protocol::envelope::{CONTENT_TYPE, SIGN_VERSION, SIGN_VERSION_HEADER};
+use banyan_protocol::result_code::ResultCode;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::sync::Semaphore;
+
+use crate::app::App;
+use crate::inbound::{self, Received};
+use crate::refusal::Refusal;
+
+/// A body that takes longer is not coming; one that trickles must not hold a place.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The paths of every interface that partners call at a path of its own, and of those that are
+/// found by a code inside the message but are not open yet.
+pub(super) fn routes(app: &App) -> Router<App> {
+    let places = Arc::new(Semaphore::new(app.settings.inbound.max_concurrent));
+    let mut router = Router::new();
+    for interface in Interface::ALL {
+        let spec = interface.spec();
+        if let (Direction::ToPlatform, Route::Path(path)) = (spec.direction, spec.route) {
+            let places = places.clone();
+            let handler = move |State(app): State<App>, headers: HeaderMap, body: Body| async move {
+                receive(&app, &places, interface, &headers, body).await
+            };
+            router = router.route(path, post(handler));
+        }
+    }
+    for path in [
+        "/fjs/api",
+        "/fjs/oauth/code",
+        "/fjs/oauth/token",
+        "/localcfc/api/hsecfc/localQrCodeQuery",
+    ] {
+        router = router.route(path, post(not_open_yet));
+    }
+    router
+}
+
+async fn receive(
+    app: &App,
+    places: &Semaphore,
+    interface: Interface,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
+    let Ok(_place) = places.try_acquire() else {
+        return refuse(
+            app,
+            StatusCode::TOO_MANY_REQUESTS,
+            ResultCode::RateLimited,
+            "系统繁忙，本次请求未处理，请稍后以新的时间戳重试",
+        );
+    };
+    let body = match read(app, body).await {
+        Ok(body) => body,
+        Err(response) => return response,
+    };
+    let sign_version = headers
+        .get(SIGN_VERSION_HEADER)
+        .map(|value| value.to_str().unwrap_or("?"));
+    let received = Received {
+        interface,
+        sign_version,
+        body: &body,
+    };
+    let reply = inbound::receive(app, &received).await;
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    json(status, reply.body)
+}
+
+async fn read(app: &App, body: Body) -> Result<Bytes, Response> {
+    let limit = app.settings.inbound.max_body_bytes;
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(refuse(
+            app,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ResultCode::BadParameter,
+            &format!("报文过大，最多 {limit} 字节"),
+        )),
+        Ok(Err(_)) | Err(_) => Err(refuse(
+            app,
+            StatusCode::REQUEST_TIMEOUT,
+            ResultCode::BadRequest,
+            "报文未完整送达",
+        )),
+    }
+}
+
+async fn not_open_yet(State(app): State<App>) -> Response {
+    let code = ResultCode::SwitchedOff;
+    refuse(&app, StatusCode::OK, code, code.label())
+}
+
+pub(super) async fn unknown_path(State(app): State<App>) -> Response {
+    let code = ResultCode::UnknownPath;
+    refuse(&app, StatusCode::NOT_FOUND, code, code.label())
+}
+
+pub(super) async fn wrong_method(State(app): State<App>) -> Response {
+    refuse(
+        &app,
+        StatusCode::METHOD_NOT_ALLOWED,
+        ResultCode::UnknownPath,
+        "请求方式错误：接口须以 POST 调用",
+    )
+}
+
+fn refuse(app: &App, status: StatusCode, code: ResultCode, message: &str) -> Response {
+    app.meters.stranger(code);
+    let refusal = Refusal::caller(code, message);
+    json(status, inbound::unsigned_refusal(&refusal, app.now_ms()))
+}
+
+fn json(status: StatusCode, body: String) -> Response {
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    headers.insert(SIGN_VERSION_HEADER, HeaderValue::from_static(SIGN_VERSION));
+    response
+}

@@ -1,0 +1,25 @@
+//! The HTTP side: paths, limits, health, metrics, and the server itself.
+
+mod health;
+mod messages;
+mod server;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+
+use crate::app::App;
+use crate::h5;
+
+pub use server::{Server, ServerError};
+
+/// Every path of the platform.
+pub fn router(app: &App) -> Router {
+    Router::new()
+        .merge(messages::routes(app))
+        .merge(health::routes())
+        .merge(h5::routes())
+        .fallback(messages::unknown_path)
+        .method_not_allowed_fallback(messages::wrong_method)
+        .layer(DefaultBodyLimit::disable())
+        .with_state(app.clone())
+}

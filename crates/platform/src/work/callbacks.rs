@@ -1,0 +1,265 @@
+//! 结果回调通知: telling hospitals what became of their batches, at least once, in the order of
+//! becoming due, and each hospital at its own pace.
+//!
+//! A hospital that fails again and again is paused (the breaker) and tried with one notice at a
+//! time until it answers; its notices wait and are never lost. What is older than eight days when
+//! it fails is given up: it stays on record and can be sent again by an operator.
+
+use std::sync::Arc;
+
+use banyan_client::CallFault;
+use banyan_protocol::catalogue::Interface;
+use banyan_protocol::dictionaries::Receipt;
+use banyan_protocol::overdue::org_002::{NotifyReply, NotifyRequest};
+use banyan_store::db::StoreError;
+use banyan_store::ids::{BatchId, JobId, PartnerId};
+use banyan_store::journal::{self, Entry};
+use banyan_store::queue::{self, Job, JobEnd, JobKind, LaneState};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use url::Url;
+
+use super::outbound::{self, About};
+use crate::app::App;
+use crate::directory::Partner;
+use crate::overdue::notice::{self, Notice};
+
+const SECOND_MS: i64 = 1_000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+/// After the n-th failure; after the last of them, again and again the last.
+pub const RETRY_DELAYS_MS: [i64; 8] = [
+    5 * SECOND_MS,
+    30 * SECOND_MS,
+    2 * MINUTE_MS,
+    10 * MINUTE_MS,
+    30 * MINUTE_MS,
+    2 * HOUR_MS,
+    5 * HOUR_MS,
+    10 * HOUR_MS,
+];
+/// Beyond this age a notice that fails is given up.
+pub const GIVE_UP_AFTER_MS: i64 = 8 * 24 * HOUR_MS;
+/// So many failures in a row pause a hospital.
+pub const BREAKER_FAILURES: u32 = 5;
+/// The first pause; it doubles with each further failure.
+const FIRST_PAUSE_MS: i64 = 10 * SECOND_MS;
+/// The longest pause: a hospital that is up again waits no longer than this.
+const LONGEST_PAUSE_MS: i64 = 10 * MINUTE_MS;
+
+/// Longer than the slowest round: every call of it running into its time limit.
+const LEASE_MS: i64 = 5 * MINUTE_MS;
+/// Notices taken in one round.
+const ROUND: i64 = 64;
+
+pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
+    let now_ms = app.now_ms();
+    let node = app.node;
+    let lease = app
+        .db
+        .write(move |tx| {
+            let until_ms = now_ms + LEASE_MS;
+            queue::lease(tx, JobKind::Callback, lane, node, now_ms, until_ms, ROUND)
+        })
+        .await?;
+    let Some(lease) = lease else { return Ok(()) };
+    let mut state = LaneState {
+        failures: lease.failures,
+        paused_until_ms: 0,
+    };
+    let mut jobs = lease.jobs;
+    if let Some(partner) = app.directory.by_id(PartnerId(lane)) {
+        while !jobs.is_empty() && state.paused_until_ms == 0 {
+            // A paused hospital is tried with one notice, not with sixty-four.
+            if state.failures >= BREAKER_FAILURES {
+                jobs.truncate(1);
+            }
+            let round = send_round(app, &partner, &jobs, &mut state.failures).await?;
+            if state.failures >= BREAKER_FAILURES {
+                let doublings = (state.failures - BREAKER_FAILURES).min(16);
+                let pause_ms = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
+                state.paused_until_ms = app.now_ms() + pause_ms;
+            }
+            let now_ms = app.now_ms();
+            let next = app
+                .db
+                .write(move |tx| {
+                    journal::append(tx, &round.entries)?;
+                    let until_ms = now_ms + LEASE_MS;
+                    queue::carry_on(
+                        tx,
+                        JobKind::Callback,
+                        lane,
+                        node,
+                        &round.ends,
+                        now_ms,
+                        until_ms,
+                        ROUND,
+                    )
+                })
+                .await?;
+            match next {
+                Some(next) => jobs = next,
+                None => return Ok(()),
+            }
+        }
+    }
+    app.db
+        .write(move |tx| queue::release(tx, JobKind::Callback, lane, node, state))
+        .await
+}
+
+/// What a round came to.
+struct Round {
+    ends: Vec<(JobId, JobEnd)>,
+    entries: Vec<Entry>,
+}
+
+/// Sends notices, a few at a time, until all were tried or the hospital fails too often; those
+/// that were not tried are left as they are.
+async fn send_round(
+    app: &App,
+    partner: &Arc<Partner>,
+    jobs: &[Job],
+    failures: &mut u32,
+) -> Result<Round, StoreError> {
+    let mut waiting = jobs.iter();
+    let mut under_way = FuturesUnordered::new();
+    let mut round = Round {
+        ends: Vec::with_capacity(jobs.len()),
+        entries: Vec::with_capacity(jobs.len()),
+    };
+    loop {
+        // A hospital that just failed gets one call at a time until one succeeds.
+        let places = if *failures == 0 {
+            app.settings.outbound.per_hospital
+        } else {
+            1
+        };
+        while under_way.len() < places && *failures < BREAKER_FAILURES.max(1) {
+            let Some(job) = waiting.next() else { break };
+            under_way.push(send(app, partner, *job));
+        }
+        // The probe of a paused hospital.
+        if under_way.is_empty()
+            && round.ends.is_empty()
+            && let Some(job) = waiting.next()
+        {
+            under_way.push(send(app, partner, *job));
+        }
+        let Some(sent) = under_way.next().await else {
+            return Ok(round);
+        };
+        let sent = sent?;
+        match &sent.end {
+            JobEnd::Done => *failures = 0,
+            JobEnd::Again { .. } | JobEnd::GivenUp { .. } if sent.hospital_failed => {
+                *failures = failures.saturating_add(1);
+            }
+            _ => {}
+        }
+        round.ends.push((sent.job, sent.end));
+        round.entries.extend(sent.entry);
+    }
+}
+
+struct Sent {
+    job: JobId,
+    end: JobEnd,
+    /// Whether the hospital is to blame, and so the breaker counts it.
+    hospital_failed: bool,
+    entry: Option<Entry>,
+}
+
+async fn send(app: &App, partner: &Arc<Partner>, job: Job) -> Result<Sent, StoreError> {
+    let Some(notice) = notice::of_batch(app, partner, BatchId(job.subject), job.id).await? else {
+        return Ok(Sent {
+            job: job.id,
+            end: JobEnd::Done,
+            hospital_failed: false,
+            entry: None,
+        });
+    };
+    let delivered = deliver(app, partner, &notice).await;
+    let result = match &delivered {
+        Ok(()) => "success".to_owned(),
+        Err(fault) => fault.result.clone(),
+    };
+    let about = About {
+        purpose: Some(notice.request.notifyType.code().to_owned()),
+        subject: Some(notice.org_request_id),
+    };
+    let entry = outbound::entry(app, partner, Interface::Org002, &result, about).await?;
+    let end = match delivered {
+        Ok(()) => JobEnd::Done,
+        Err(fault) => {
+            tracing::info!(
+                partner = &*partner.app_id,
+                notice = job.id.0,
+                attempt = job.attempts + 1,
+                fault = fault.text,
+                "a callback was not taken"
+            );
+            let now_ms = app.now_ms();
+            if now_ms - job.created_ms >= GIVE_UP_AFTER_MS {
+                JobEnd::GivenUp { fault: fault.text }
+            } else {
+                JobEnd::Again {
+                    due_ms: now_ms + retry_delay_ms(app, job.attempts),
+                    fault: fault.text,
+                }
+            }
+        }
+    };
+    Ok(Sent {
+        job: job.id,
+        hospital_failed: end != JobEnd::Done,
+        end,
+        entry: Some(entry),
+    })
+}
+
+/// Why a notice was not taken.
+struct NotTaken {
+    /// For the journal: the partner's code, or the kind of fault.
+    result: String,
+    /// For the operator.
+    text: String,
+}
+
+async fn deliver(app: &App, partner: &Partner, notice: &Notice) -> Result<(), NotTaken> {
+    let url = Url::parse(&notice.url).map_err(|error| NotTaken {
+        result: "address".to_owned(),
+        text: format!("the callback address can't be read: {error}"),
+    })?;
+    let called: Result<NotifyReply, CallFault> =
+        outbound::call::<NotifyRequest, _>(app, partner, Interface::Org002, &url, &notice.request)
+            .await;
+    match called {
+        Ok(reply) if reply.state == Receipt::Success => Ok(()),
+        Ok(_) => Err(NotTaken {
+            result: "fail".to_owned(),
+            text: "the hospital answered state=fail".to_owned(),
+        }),
+        Err(fault) => Err(NotTaken {
+            result: fault.kind().to_owned(),
+            text: fault.to_string(),
+        }),
+    }
+}
+
+/// The delay after this many earlier attempts, up to a tenth more or less, so that hospitals that
+/// failed together do not all come back together.
+fn retry_delay_ms(app: &App, attempts: u32) -> i64 {
+    let place = usize::try_from(attempts).unwrap_or(usize::MAX);
+    let delay_ms = RETRY_DELAYS_MS
+        .get(place)
+        .or(RETRY_DELAYS_MS.last())
+        .copied()
+        .unwrap_or(HOUR_MS);
+    let mut random = [0; 2];
+    app.world.random.fill(&mut random);
+    let share = i64::from(u16::from_le_bytes(random));
+    delay_ms - delay_ms / 10 + delay_ms / 5 * share / i64::from(u16::MAX)
+}

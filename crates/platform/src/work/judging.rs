@@ -1,0 +1,86 @@
+//! Judging the batches of one hospital, in the order in which they came.
+
+use banyan_store::db::StoreError;
+use banyan_store::ids::BatchId;
+use banyan_store::queue::{self, Job, JobEnd, JobKind, LaneState};
+
+use crate::app::App;
+use crate::overdue;
+
+/// Far longer than judging a round takes; a node that dies gives its lanes free after this.
+const LEASE_MS: i64 = 30_000;
+/// Jobs taken in one round.
+const ROUND: i64 = 16;
+/// Pauses of a lane whose judging failed for a reason that may pass: the database is away, the
+/// disk is full. The batch stays at the head of its lane.
+const PAUSES_MS: [i64; 4] = [1_000, 5_000, 30_000, 60_000];
+
+pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
+    let now_ms = app.now_ms();
+    let node = app.node;
+    let lease = app
+        .db
+        .write(move |tx| {
+            let until_ms = now_ms + LEASE_MS;
+            queue::lease(tx, JobKind::Judge, lane, node, now_ms, until_ms, ROUND)
+        })
+        .await?;
+    let Some(lease) = lease else { return Ok(()) };
+    let mut jobs = lease.jobs;
+    let mut state = LaneState {
+        failures: 0,
+        paused_until_ms: 0,
+    };
+    'rounds: while !jobs.is_empty() {
+        for job in &jobs {
+            if let Err(error) = judge(app, *job).await {
+                let place = usize::try_from(lease.failures).unwrap_or(usize::MAX);
+                let pause_ms = PAUSES_MS.get(place).or(PAUSES_MS.last()).copied();
+                app.meters.failure("judging");
+                tracing::error!(%error, batch = job.subject, "a batch could not be judged yet");
+                state = LaneState {
+                    failures: lease.failures.saturating_add(1),
+                    paused_until_ms: app.now_ms() + pause_ms.unwrap_or(0),
+                };
+                break 'rounds;
+            }
+        }
+        let now_ms = app.now_ms();
+        let next = app
+            .db
+            .write(move |tx| {
+                let until_ms = now_ms + LEASE_MS;
+                queue::carry_on(tx, JobKind::Judge, lane, node, &[], now_ms, until_ms, ROUND)
+            })
+            .await?;
+        match next {
+            Some(next) => jobs = next,
+            None => return Ok(()),
+        }
+    }
+    app.db
+        .write(move |tx| queue::release(tx, JobKind::Judge, lane, node, state))
+        .await
+}
+
+/// Judges one batch. What no repetition will change is given up, so that the batches behind it
+/// are not held up for ever; the batch stays kept, and an operator is told.
+async fn judge(app: &App, job: Job) -> Result<(), StoreError> {
+    match overdue::judge::judge(app, BatchId(job.subject), job.id).await {
+        Err(error @ (StoreError::Corrupt(_) | StoreError::Panicked | StoreError::Sql(_))) => {
+            app.meters.failure("judging");
+            tracing::error!(%error, batch = job.subject, "a batch can't be judged and was set aside");
+            let now_ms = app.now_ms();
+            let ends = [(
+                job.id,
+                JobEnd::GivenUp {
+                    fault: error.to_string(),
+                },
+            )];
+            app.db
+                .write(move |tx| queue::end(tx, JobKind::Judge, &ends, now_ms))
+                .await
+        }
+        other => other,
+    }
+}

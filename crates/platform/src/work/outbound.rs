@@ -1,0 +1,83 @@
+//! Calling a hospital: sealed, guarded, measured, journaled.
+
+use std::time::Instant;
+
+use banyan_client::{CallFault, call_typed};
+use banyan_protocol::catalogue::Interface;
+use banyan_protocol::wire::Message;
+use banyan_store::db::StoreError;
+use banyan_store::journal::{Direction, Entry};
+use url::Url;
+
+use crate::app::App;
+use crate::directory::Partner;
+
+/// What the journal is told of a call beside its outcome.
+pub(super) struct About {
+    pub(super) purpose: Option<String>,
+    pub(super) subject: Option<String>,
+}
+
+/// Calls a hospital. The answer, or why there is none.
+///
+/// # Errors
+/// A [`CallFault`].
+pub(super) async fn call<Request: Message, Reply: Message>(
+    app: &App,
+    partner: &Partner,
+    interface: Interface,
+    url: &Url,
+    request: &Request,
+) -> Result<Reply, CallFault> {
+    let began = Instant::now();
+    let done = match partner.credentials(app.now_ms()) {
+        Some(credentials) => {
+            let clock = &*app.world.clock;
+            call_typed(
+                &app.http,
+                url,
+                &partner.guard(),
+                &credentials,
+                clock,
+                request,
+            )
+            .await
+        }
+        None => Err(CallFault::Refused {
+            code: "local".to_owned(),
+            message: "the partner has no live secret".to_owned(),
+        }),
+    };
+    let outcome = match &done {
+        Ok(_) => "ok",
+        Err(fault) => fault.kind(),
+    };
+    app.meters
+        .outbound(interface, &partner.app_id, outcome, began.elapsed());
+    done
+}
+
+/// The journal's entry of a call that was made.
+///
+/// # Errors
+/// Where no id can be had.
+pub(super) async fn entry(
+    app: &App,
+    partner: &Partner,
+    interface: Interface,
+    result: &str,
+    about: About,
+) -> Result<Entry, StoreError> {
+    Ok(Entry {
+        id: app.ids.next().await?,
+        at_ms: app.now_ms(),
+        partner: partner.id,
+        interface: interface.code(),
+        direction: Direction::Sent,
+        result: result.to_owned(),
+        person: None,
+        purpose: about.purpose,
+        subject: about.subject,
+        digest: None,
+    })
+}

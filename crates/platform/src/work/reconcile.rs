@@ -1,0 +1,124 @@
+//! Asking each hospital by night about some of its unpaid records (ORG_001): those that were not
+//! checked for longest come first.
+
+use banyan_client::CallFault;
+use banyan_protocol::catalogue::Interface;
+use banyan_protocol::overdue::org_001::{SettlementReply, SettlementRequest};
+use banyan_store::db::StoreError;
+use banyan_store::ids::PartnerId;
+use banyan_store::overdue::items::{self, UncheckedItem};
+use banyan_store::queue::{self, JobEnd, JobKind, LaneState};
+
+use super::outbound::{self, About};
+use crate::app::App;
+use crate::directory::Partner;
+use crate::overdue::settlement::{self, Settled};
+
+const LEASE_MS: i64 = 30 * 60_000;
+/// A record that changed or was checked within this is not asked about again.
+const CHECKED_MS: i64 = 20 * 3_600_000;
+/// So many failures in a row end the night for a hospital; the next night tries again.
+const MOST_FAILURES: u32 = 3;
+
+pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
+    let (now_ms, node) = (app.now_ms(), app.node);
+    let lease = app
+        .db
+        .write(move |tx| {
+            queue::lease(
+                tx,
+                JobKind::Reconcile,
+                lane,
+                node,
+                now_ms,
+                now_ms + LEASE_MS,
+                16,
+            )
+        })
+        .await?;
+    let Some(lease) = lease else { return Ok(()) };
+    if let Some(partner) = app.directory.by_id(PartnerId(lane)) {
+        ask_about_sample(app, &partner).await?;
+    }
+    let ends: Vec<_> = lease
+        .jobs
+        .iter()
+        .map(|job| (job.id, JobEnd::Done))
+        .collect();
+    let (now_ms, state) = (
+        app.now_ms(),
+        LaneState {
+            failures: 0,
+            paused_until_ms: 0,
+        },
+    );
+    app.db
+        .write(move |tx| {
+            queue::end(tx, JobKind::Reconcile, &ends, now_ms)?;
+            queue::release(tx, JobKind::Reconcile, lane, node, state)
+        })
+        .await
+}
+
+async fn ask_about_sample(app: &App, partner: &Partner) -> Result<(), StoreError> {
+    let before_ms = app.now_ms() - CHECKED_MS;
+    let limit = i64::from(app.settings.overdue.reconcile_sample);
+    let sample = items::unchecked(&app.db, partner.id, before_ms, limit).await?;
+    let (mut asked, mut changed, mut failures) = (0_u32, 0_u32, 0_u32);
+    for item in &sample {
+        match ask(app, partner, item).await? {
+            Ok(settled) => {
+                failures = 0;
+                asked += 1;
+                changed += u32::from(settled != Settled::Unchanged);
+            }
+            Err(fault) => {
+                failures += 1;
+                tracing::info!(partner = &*partner.app_id, %fault, "a hospital did not say how an item stands");
+                if failures >= MOST_FAILURES {
+                    break;
+                }
+            }
+        }
+    }
+    tracing::info!(
+        partner = &*partner.app_id,
+        sample = sample.len(),
+        asked,
+        changed,
+        "reconciled"
+    );
+    Ok(())
+}
+
+/// Asks a hospital about one record and takes its word.
+///
+/// # Errors
+/// Any [`StoreError`]; inside, the fault of the call.
+async fn ask(
+    app: &App,
+    partner: &Partner,
+    item: &UncheckedItem,
+) -> Result<Result<Settled, CallFault>, StoreError> {
+    let Some(url) = &partner.settlement_url else {
+        return Ok(Ok(Settled::Unchanged));
+    };
+    let question = settlement::question(partner, item)?;
+    let reply: Result<SettlementReply, CallFault> =
+        outbound::call::<SettlementRequest, _>(app, partner, Interface::Org001, url, &question)
+            .await;
+    let result = match &reply {
+        Ok(reply) => reply.state.code(),
+        Err(fault) => fault.kind(),
+    };
+    let about = About {
+        purpose: None,
+        subject: Some(item.id.to_string()),
+    };
+    let entry = outbound::entry(app, partner, Interface::Org001, result, about).await?;
+    app.journal.leave(entry).await?;
+    match reply {
+        Ok(reply) => Ok(Ok(settlement::take_word(app, item, &reply).await?)),
+        Err(fault) => Ok(Err(fault)),
+    }
+}

@@ -1,0 +1,187 @@
+//! What happens by the clock, once for the province however many nodes there are.
+
+use banyan_protocol::wire::LocalTime;
+use banyan_store::chain;
+use banyan_store::db::StoreError;
+use banyan_store::ids::JobId;
+use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
+use banyan_store::overdue::{batches, links};
+use banyan_store::queue::{self, JobKind, NewJob};
+
+use crate::app::App;
+use crate::settings::TimeOfDay;
+
+const SECOND_MS: i64 = 1_000;
+const HOUR_MS: i64 = 3_600 * SECOND_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// A node that dies in the middle gives its work free after this.
+const LEASE_MS: i64 = 10 * 60 * SECOND_MS;
+/// Entries that a block of the chain holds at most.
+const BLOCK: usize = 2_000;
+/// Rows removed in one transaction: short, so that messages are not kept waiting.
+const CHUNK: i64 = 1_000;
+/// Chunks in one run: the rest waits for the next, so that a run ends.
+const CHUNKS: u32 = 500;
+
+#[derive(Debug, Clone, Copy)]
+enum Scheduled {
+    SealJournal,
+    Expire,
+    Retain,
+    Reconcile,
+}
+
+impl Scheduled {
+    const ALL: [Self; 4] = [
+        Self::SealJournal,
+        Self::Expire,
+        Self::Retain,
+        Self::Reconcile,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::SealJournal => "seal_journal",
+            Self::Expire => "expire_links",
+            Self::Retain => "retention",
+            Self::Reconcile => "reconcile",
+        }
+    }
+
+    /// When it is due next after this moment.
+    fn next_ms(self, app: &App, after_ms: i64) -> i64 {
+        match self {
+            Self::SealJournal => after_ms + 10 * SECOND_MS,
+            Self::Expire => after_ms + 5 * 60 * SECOND_MS,
+            Self::Retain => after_ms + HOUR_MS,
+            Self::Reconcile => {
+                let TimeOfDay { hour, minute } = app.settings.overdue.reconcile_at;
+                LocalTime::next_daily_ms(after_ms, hour.into(), minute.into())
+            }
+        }
+    }
+}
+
+/// Does what is due now.
+pub(super) async fn run_due(app: &App) -> Result<(), StoreError> {
+    for work in Scheduled::ALL {
+        let (now_ms, node) = (app.now_ms(), app.node);
+        let first_ms = work.next_ms(app, now_ms);
+        // Looking costs nothing; taking is a write.
+        if !queue::may_be_due(&app.db, work.name(), now_ms).await? {
+            continue;
+        }
+        let taken = app
+            .db
+            .write(move |tx| {
+                let until_ms = now_ms + LEASE_MS;
+                queue::take_scheduled(tx, work.name(), node, now_ms, until_ms, first_ms)
+            })
+            .await?;
+        if !taken {
+            continue;
+        }
+        match work {
+            Scheduled::SealJournal => seal(app).await?,
+            Scheduled::Expire => expire(app).await?,
+            Scheduled::Retain => retain(app).await?,
+            Scheduled::Reconcile => leave_reconciliations(app).await?,
+        }
+        let next_ms = work.next_ms(app, app.now_ms());
+        app.db
+            .write(move |tx| queue::reschedule(tx, work.name(), node, next_ms))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn seal(app: &App) -> Result<(), StoreError> {
+    for chain in [&JOURNAL, &OPERATOR_AUDIT] {
+        for _ in 0..CHUNKS {
+            let now_ms = app.now_ms();
+            let sealed = app
+                .db
+                .write(move |tx| chain::seal_next(tx, chain, now_ms, BLOCK))
+                .await?;
+            if sealed < BLOCK {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn expire(app: &App) -> Result<(), StoreError> {
+    let now_ms = app.now_ms();
+    for _ in 0..CHUNKS {
+        let gone = app
+            .db
+            .write(move |tx| links::expire(tx, now_ms, CHUNK))
+            .await?;
+        if gone == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn retain(app: &App) -> Result<(), StoreError> {
+    let now_ms = app.now_ms();
+    let kept = &app.settings.retention;
+    let before = |days: u32| now_ms - i64::from(days) * DAY_MS;
+    let (batches_ms, jobs_ms, journal_ms) = (
+        before(kept.batch_days),
+        before(kept.callback_days),
+        before(kept.journal_days),
+    );
+    for _ in 0..CHUNKS {
+        let gone = app
+            .db
+            .write(move |tx| -> Result<u64, StoreError> {
+                Ok(batches::prune(tx, batches_ms, CHUNK)? + queue::prune(tx, jobs_ms, CHUNK)?)
+            })
+            .await?;
+        if gone == 0 {
+            break;
+        }
+    }
+    for _ in 0..CHUNKS {
+        let gone = app
+            .db
+            .write(move |tx| chain::prune_oldest(tx, &JOURNAL, journal_ms, now_ms))
+            .await?;
+        if !gone {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves a job for each hospital, so that each is asked at its own pace.
+async fn leave_reconciliations(app: &App) -> Result<(), StoreError> {
+    let hospitals: Vec<_> = app
+        .directory
+        .hospitals()
+        .into_iter()
+        .filter(|hospital| hospital.settlement_url.is_some())
+        .map(|hospital| hospital.id)
+        .collect();
+    let ids = app.ids.take(hospitals.len()).await?;
+    let now_ms = app.now_ms();
+    app.db
+        .write(move |tx| {
+            for (hospital, id) in hospitals.iter().zip(ids.clone()) {
+                let job = NewJob {
+                    id: JobId(id),
+                    kind: JobKind::Reconcile,
+                    lane: hospital.0,
+                    subject: hospital.0,
+                    due_ms: now_ms,
+                };
+                queue::leave(tx, &job, now_ms)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await
+}
