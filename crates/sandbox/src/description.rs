@@ -305,7 +305,10 @@ mod tests {
             "citizens console edge edgeApiKey environment hospitals insurers mzt platform"
         );
         for (part, expected) in [
-            (&json["hospitals"][0], "appId callbackUrl orgId orgName secret"),
+            (
+                &json["hospitals"][0],
+                "appId callbackUrl orgId orgName secret",
+            ),
             (&json["mzt"], "appId secret"),
             (
                 &json["insurers"][0],
@@ -345,7 +348,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let absent = SandboxDescription::read(folder.path()).unwrap_err();
         assert!(matches!(absent, DescriptionError::File { .. }));
-        fs::write(folder.path().join("sandbox.json"), r#"{"platform":["s3cret"]}"#).unwrap();
+        fs::write(
+            folder.path().join("sandbox.json"),
+            r#"{"platform":["s3cret"]}"#,
+        )
+        .unwrap();
         let refused = SandboxDescription::read(folder.path()).unwrap_err();
         assert!(!format!("{refused} {refused:?}").contains("s3cret"));
     }
@@ -353,7 +360,10 @@ mod tests {
     #[test]
     fn no_secret_shows() {
         let description = description();
-        let shown = format!("{description:#?} {:?} {:?}", description.mzt, description.console);
+        let shown = format!(
+            "{description:#?} {:?} {:?}",
+            description.mzt, description.console
+        );
         assert!(!shown.contains("secret-"), "{shown}");
         assert!(!shown.contains(&description.citizens[0].user_name));
     }

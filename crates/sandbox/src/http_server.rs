@@ -109,13 +109,14 @@ impl Drop for HttpServer {
 async fn accept<A: Answering>(
     listener: TcpListener,
     answering: Arc<A>,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let mut stopping = std::pin::pin!(stops(stopped.clone()));
     loop {
         let has_room = connections.len() < MAX_CONNECTIONS;
         tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => break,
+            () = stopping.as_mut() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if has_room => match accepted {
                 Ok((stream, _)) => {
@@ -136,11 +137,7 @@ async fn accept<A: Answering>(
     }
 }
 
-async fn serve<A: Answering>(
-    stream: TcpStream,
-    answering: Arc<A>,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn serve<A: Answering>(stream: TcpStream, answering: Arc<A>, stopped: watch::Receiver<bool>) {
     // Without it small answers wait for the other side's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| handle(&*answering, request));
@@ -149,7 +146,7 @@ async fn serve<A: Answering>(
     tokio::select! {
         // How a connection ended is the caller's to notice.
         _ = connection.as_mut() => return,
-        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+        () = stops(stopped) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
@@ -180,6 +177,12 @@ async fn handle<A: Answering>(
             Ok(response)
         }
     }
+}
+
+/// Sleeps until the stop is said, or whoever could say it is gone.
+pub(crate) async fn stops(mut stop: watch::Receiver<bool>) {
+    // Both ends of the wait mean the same.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Sleeps until the value is what is wanted; for ever where nobody can change it any more.

@@ -11,7 +11,7 @@
 //! Invariants:
 //! - This crate never looks into the platform: it speaks the wire as any partner does, and keeps
 //!   working against another maker's platform.
-//! - Everything listens where it is told to, and that is loopback.
+//! - Everything listens where it is told to; what can choose for itself chooses loopback.
 //! - Everything stops: what is started here has a `stop`, and ends at the latest when dropped.
 //! - `Debug` and the log show no person and no secret.
 

@@ -89,7 +89,8 @@ impl LineProxy {
         self.carried.load(Ordering::Relaxed)
     }
 
-    /// Switches the line; done when it has taken effect, also on connections that stand.
+    /// Switches the line; done when it has taken effect, also on connections that stand. A piece
+    /// that is being delayed arrives as late as it was to.
     pub async fn set_mode(&self, mode: LineMode) {
         self.command(|done| Command::Mode(mode, done)).await;
     }
@@ -260,7 +261,7 @@ mod tests {
         let platform = FakePlatform::start().await;
         let line = LineProxy::start(platform.address()).await.unwrap();
         let url = line.through(&platform.url());
-        let mzt = mzt_at(&url, http(Duration::from_millis(400)));
+        let mzt = mzt_at(&url, http(Duration::from_secs(1)));
         let citizen = citizens(1).remove(0);
         let asked = async || match mzt.query(&citizen).await {
             Ok(_) => "answered",
@@ -280,7 +281,8 @@ mod tests {
         assert_eq!(asked().await, "cut");
         line.set_mode(LineMode::CutAfter(0)).await;
         assert_eq!(asked().await, "cut");
-        line.set_mode(LineMode::Delayed(Duration::from_secs(5))).await;
+        line.set_mode(LineMode::Delayed(Duration::from_secs(5)))
+            .await;
         assert_eq!(asked().await, "late");
         line.set_mode(LineMode::Open).await;
         assert_eq!(asked().await, "answered");

@@ -37,11 +37,7 @@ impl MztChannel {
     ///
     /// # Errors
     /// Where the secret is too short.
-    pub fn new(
-        setup: &MztSetup,
-        clock: SharedClock,
-        http: HttpClient,
-    ) -> Result<Self, BadAccount> {
+    pub fn new(setup: &MztSetup, clock: SharedClock, http: HttpClient) -> Result<Self, BadAccount> {
         let account = Account::new(&setup.app_id, &setup.secret)?;
         let platform = setup.platform_url.clone();
         Ok(Self {

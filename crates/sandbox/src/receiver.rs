@@ -210,7 +210,7 @@ mod tests {
     use super::*;
     use crate::testing::{account, clock, http, loopback, notification, notify};
 
-    const TIMEOUT: Duration = Duration::from_millis(300);
+    const TIMEOUT: Duration = Duration::from_secs(1);
 
     #[tokio::test]
     async fn every_delivery_counts_and_every_notification_once() {
@@ -222,7 +222,9 @@ mod tests {
         let url = receiver.callback_url();
         for (app_id, notify_id) in [("app-1", "n1"), ("app-1", "n1"), ("app-2", "n2")] {
             let request = notification(notify_id, "batch-1", &[]);
-            let reply = notify(&http, url, &account(app_id), &request).await.unwrap();
+            let reply = notify(&http, url, &account(app_id), &request)
+                .await
+                .unwrap();
             assert_eq!(reply.state, Receipt::Success);
         }
         assert_eq!((receiver.deliveries(), receiver.distinct()), (3, 2));
@@ -240,9 +242,15 @@ mod tests {
         let hung = notify(&http, url, &account("app-1"), &request).await;
         assert_eq!(hung.unwrap_err(), CallFault::Timeout);
         receiver.set_hanging(false);
-        notify(&http, url, &account("app-1"), &request).await.unwrap();
+        notify(&http, url, &account("app-1"), &request)
+            .await
+            .unwrap();
         assert!(receiver.wait_for_distinct(3, TIMEOUT).await);
-        assert!(!receiver.wait_for_distinct(4, Duration::from_millis(10)).await);
+        assert!(
+            !receiver
+                .wait_for_distinct(4, Duration::from_millis(10))
+                .await
+        );
         assert_eq!(receiver.told()["n4"].deliveries, 2);
 
         receiver.stop().await;

@@ -107,9 +107,8 @@ pub(crate) fn open<'a>(
         Refusal::new(ResultCode::BadParameter, fault.to_string())
     };
     let envelope = Envelope::parse(body).map_err(unfit)?;
-    let account = find(envelope.get("appId").unwrap_or_default()).ok_or_else(|| {
-        Refusal::new(ResultCode::UnknownApp, ResultCode::UnknownApp.label())
-    })?;
+    let account = find(envelope.get("appId").unwrap_or_default())
+        .ok_or_else(|| Refusal::new(ResultCode::UnknownApp, ResultCode::UnknownApp.label()))?;
     let opened = envelope
         .open(&account.secret, Environment::Test, Dialect::default())
         .map_err(|fault| {
@@ -134,7 +133,10 @@ pub(crate) fn open<'a>(
         account,
         business,
         manner: opened.manner,
-        version: envelope.get("version").unwrap_or(INTERFACE_VERSION).to_owned(),
+        version: envelope
+            .get("version")
+            .unwrap_or(INTERFACE_VERSION)
+            .to_owned(),
     })
 }
 
@@ -185,5 +187,59 @@ impl OpenedCall<'_> {
             manner,
         };
         sealing.seal(&account.secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::account;
+
+    const NOW_MS: i64 = 1_700_000_000_000;
+
+    fn open_at(now_ms: i64) -> Result<String, &'static str> {
+        let us = account("H1");
+        let sealed = Sealing::call("H1", NOW_MS, r#"{"a":1}"#).seal(&us.secret);
+        let opened = open(sealed.as_bytes(), |id| (id == "H1").then_some(&us), now_ms);
+        opened
+            .map(|call| call.business)
+            .map_err(|refusal| refusal.code.code())
+    }
+
+    #[test]
+    fn a_clock_may_be_off_by_an_hour_and_no_more() {
+        for (skew_ms, expected) in [
+            (0, Ok(r#"{"a":1}"#.to_owned())),
+            (3_600_000, Ok(r#"{"a":1}"#.to_owned())),
+            (3_600_001, Err("010010")),
+            (-3_600_001, Err("010010")),
+        ] {
+            assert_eq!(open_at(NOW_MS + skew_ms), expected);
+        }
+    }
+
+    #[test]
+    fn what_does_not_open_is_refused_with_the_code_that_says_why() {
+        let us = account("H1");
+        let sealed = |account: &Account| {
+            Sealing::call(&account.app_id, NOW_MS, r#"{"a":1}"#).seal(&account.secret)
+        };
+        let forging = us.forging().unwrap();
+        for (message, code) in [
+            ("<html>".to_owned(), "000105"),
+            (sealed(&account("H2")), "000001"),
+            (sealed(&forging), "000102"),
+        ] {
+            let find = |id: &str| (id == "H1").then_some(&us);
+            let refusal = open(message.as_bytes(), find, NOW_MS).err().unwrap();
+            assert_eq!(refusal.code.code(), code);
+            assert!(refusal.unsigned().contains(code));
+        }
+    }
+
+    #[test]
+    fn a_short_secret_is_none_and_none_shows() {
+        assert!(Account::new("H1", "fifteen letters").is_err());
+        assert!(!format!("{:?}", account("H1")).contains("the-secret"));
     }
 }

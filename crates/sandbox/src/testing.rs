@@ -94,7 +94,9 @@ pub(crate) async fn hospital_at(
         platform_url: platform.clone(),
         ledger_file,
     };
-    SimulatedHospital::start(setup, clock(), http).await.unwrap()
+    SimulatedHospital::start(setup, clock(), http)
+        .await
+        .unwrap()
 }
 
 fn text<const MAX: usize>(text: &str) -> Text<MAX> {
@@ -143,7 +145,15 @@ pub(crate) async fn ask<Request: wire::Message, Answer: wire::Message>(
         accepted: AcceptedReplies { plain_and_bare },
         manner: Manner::SEALED,
     };
-    call_typed(http, url, &HostGuard::Anywhere, &credentials, &SystemClock, request).await
+    call_typed(
+        http,
+        url,
+        &HostGuard::Anywhere,
+        &credentials,
+        &SystemClock,
+        request,
+    )
+    .await
 }
 
 pub(crate) async fn notify(
@@ -231,7 +241,10 @@ impl FakePlatform {
 async fn wait_for(counter: &watch::Sender<usize>, count: usize) {
     let mut counter = counter.subscribe();
     let waiting = counter.wait_for(|counted| *counted >= count);
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 impl Answering for FakeDesk {
@@ -257,7 +270,10 @@ impl Answering for FakeDesk {
             Err(refusal) => return Reply::ok(refusal.unsigned()),
         };
         let business = call.business.clone();
-        self.heard.lock().unwrap().push((interface, business.clone()));
+        self.heard
+            .lock()
+            .unwrap()
+            .push((interface, business.clone()));
         self.heard_count.send_modify(|count| *count += 1);
         Reply::ok(match self.business(interface, &business, call.account) {
             Ok(answer) => call.success(&answer, now_ms),
@@ -285,7 +301,12 @@ impl FakeDesk {
                 let items: Vec<_> = items
                     .map(|item| (item.orgTraceId.as_str(), ItemState::Unpaid))
                     .collect();
-                self.call_back(account, request.notifyUrl.url(), &request.orgRequestId, &items);
+                self.call_back(
+                    account,
+                    request.notifyUrl.url(),
+                    &request.orgRequestId,
+                    &items,
+                );
                 wire::write(&ReportReply {
                     state: Receipt::Success,
                     msg: None,
@@ -304,7 +325,12 @@ impl FakeDesk {
                 let items: Vec<_> = items
                     .map(|item| (item.orgTraceId.as_str(), item.state))
                     .collect();
-                self.call_back(account, request.notifyUrl.url(), &request.orgRequestId, &items);
+                self.call_back(
+                    account,
+                    request.notifyUrl.url(),
+                    &request.orgRequestId,
+                    &items,
+                );
                 wire::write(&UpdateReply {
                     state: Receipt::Success,
                     msg: None,

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use banyan_client::CallFault;
-use banyan_protocol::ambient::{Randomness as _, SharedClock, SharedRandomness};
+use banyan_protocol::ambient::{SharedClock, SharedRandomness};
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::{FeeType, ItemState, MedType, UserType};
 use tokio::sync::watch;
 
+use crate::http_server::stops;
 use crate::{Citizen, Debt, LedgerEntry, MztChannel, PartnerFault, SimulatedHospital};
 
 /// Who talks, about whom, and how fast.
@@ -78,7 +79,8 @@ struct Tried {
 
 impl Traffic {
     /// Talks until `stop` becomes true or its sender is gone.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) -> TrafficSummary {
+    pub async fn run(self, stop: watch::Receiver<bool>) -> TrafficSummary {
+        let mut stopping = std::pin::pin!(stops(stop));
         let mut summary = TrafficSummary::default();
         let mut away = 0_u32;
         loop {
@@ -91,13 +93,18 @@ impl Traffic {
             };
             // A message under way when the traffic stops is given up: its hospital is stopping.
             let tried = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return summary,
+                () = stopping.as_mut() => return summary,
                 tried = async {
                     tokio::time::sleep(pause).await;
                     self.step().await
                 } => tried,
             };
-            let Some(Tried { from, interface, outcome }) = tried else {
+            let Some(Tried {
+                from,
+                interface,
+                outcome,
+            }) = tried
+            else {
                 continue;
             };
             let code = interface.code();
@@ -123,7 +130,10 @@ impl Traffic {
 
     fn between_messages(&self) -> Duration {
         let half = self.pace.interval / 2;
-        half + self.pace.interval.mul_f64(f64::from(self.below_u32(1000)) / 1000.0)
+        half + self
+            .pace
+            .interval
+            .mul_f64(f64::from(self.below_u32(1000)) / 1000.0)
     }
 
     /// One message; `None` where there is nobody to talk or to talk about.
@@ -195,8 +205,7 @@ impl Traffic {
     }
 
     async fn make_real_name(&self, hospital: &SimulatedHospital, citizen: &Citizen) -> Tried {
-        let nameless =
-            hospital.entries_where(|entry| entry.is_open() && entry.citizen.is_none());
+        let nameless = hospital.entries_where(|entry| entry.is_open() && entry.citizen.is_none());
         let Some(item) = self.pick(&nameless) else {
             return self.query(hospital, citizen).await;
         };
@@ -205,7 +214,7 @@ impl Traffic {
     }
 
     /// About a batch whose callback has not come. Where the platform knows nothing of it, because
-    /// an earlier start ended before it was sent, its debt is reported anew.
+    /// an earlier start ended before it was sent, its debt is reported, or told of, anew.
     async fn ask_for_results(&self, hospital: &SimulatedHospital, citizen: &Citizen) -> Tried {
         let waiting = hospital.entries_where(|entry| {
             entry.org_request_id.is_some()
@@ -220,9 +229,13 @@ impl Traffic {
             return self.query(hospital, citizen).await;
         };
         match hospital.results(&batch).await {
-            Err(PartnerFault::Call(CallFault::Refused { .. })) if is_lost(&entry) => {
+            Err(PartnerFault::Call(CallFault::Refused { .. })) if is_unheard_of(&entry) => {
                 let outcome = hospital.report(&[&entry.org_trace_id]).await.map(|_| ());
                 tried(hospital, Interface::OrgMdl001, outcome)
+            }
+            Err(PartnerFault::Call(CallFault::Refused { .. })) if entry.trace_id.is_some() => {
+                let outcome = hospital.tell(&entry.org_trace_id).await.map(|_| ());
+                tried(hospital, Interface::OrgMdl003, outcome)
             }
             asked => tried(hospital, Interface::OrgMdl005, asked.map(|_| ())),
         }
@@ -233,8 +246,16 @@ impl Traffic {
     fn debt(&self) -> Result<Debt, PartnerFault> {
         const KINDS: [(MedType, FeeType, &str); 6] = [
             (MedType::GeneralOutpatient, FeeType::Outpatient, "诊查费"),
-            (MedType::OutpatientRegistration, FeeType::Outpatient, "挂号费"),
-            (MedType::ChronicOutpatient, FeeType::Outpatient, "慢特病门诊药费"),
+            (
+                MedType::OutpatientRegistration,
+                FeeType::Outpatient,
+                "挂号费",
+            ),
+            (
+                MedType::ChronicOutpatient,
+                FeeType::Outpatient,
+                "慢特病门诊药费",
+            ),
             (MedType::OtherOutpatient, FeeType::Outpatient, "检验费"),
             (MedType::GeneralInpatient, FeeType::Inpatient, "住院床位费"),
             (MedType::OtherInpatient, FeeType::Inpatient, "住院护理费"),
@@ -286,7 +307,7 @@ fn is_unpaid(entry: &LedgerEntry) -> bool {
 }
 
 /// Whether the platform has never said a word about it.
-fn is_lost(entry: &LedgerEntry) -> bool {
+fn is_unheard_of(entry: &LedgerEntry) -> bool {
     entry.confirmed_state.is_none() && entry.local_state == ItemState::Unpaid
 }
 

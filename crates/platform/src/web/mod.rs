@@ -10,11 +10,12 @@ use axum::extract::DefaultBodyLimit;
 use crate::app::App;
 use crate::h5;
 
-pub use server::{Server, ServerError};
+pub use server::{Extras, Server, ServerError};
 
-/// Every path of the platform.
-pub fn router(app: &App) -> Router {
+/// Every path of the platform, and those given besides.
+pub fn router(app: &App, besides: Router<App>) -> Router {
     Router::new()
+        .merge(besides)
         .merge(messages::routes(app))
         .merge(health::routes())
         .merge(h5::routes())

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
@@ -41,18 +42,48 @@ pub enum ServerError {
     Certificate(std::io::Error),
 }
 
+/// What a server does beside serving the platform's own paths.
+#[derive(Debug, Clone)]
+pub struct Extras {
+    /// Whether the worker runs by itself; a story may prefer to say when.
+    pub worker: bool,
+    /// Paths besides: a benchmark's echo.
+    pub routes: Router<App>,
+}
+
+impl Default for Extras {
+    fn default() -> Self {
+        Self {
+            worker: true,
+            routes: Router::new(),
+        }
+    }
+}
+
 impl Server {
     /// Serves `app` on a socket that listens already, so that its port is known beforehand.
     ///
     /// # Errors
     /// See [`ServerError`].
     pub async fn start(app: App, listener: std::net::TcpListener) -> Result<Self, ServerError> {
+        Self::start_with(app, listener, Extras::default()).await
+    }
+
+    /// Serves `app` in another way than usual.
+    ///
+    /// # Errors
+    /// See [`ServerError`].
+    pub async fn start_with(
+        app: App,
+        listener: std::net::TcpListener,
+        extras: Extras,
+    ) -> Result<Self, ServerError> {
         let wanted = app.settings.listen;
         let failed = |error| ServerError::Listen(wanted, error);
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let handle = Handle::new();
-        let routes = router(&app).into_make_service();
+        let routes = router(&app, extras.routes).into_make_service();
         let serving = match &app.settings.tls {
             None => {
                 let mut server = axum_server::from_tcp(listener)
@@ -75,7 +106,9 @@ impl Server {
         let alive = app.worker_mark();
         let working = tokio::spawn(async move {
             let _alive = alive;
-            worker.run(stopped).await;
+            if extras.worker {
+                worker.run(stopped).await;
+            }
         });
         Ok(Self {
             app,

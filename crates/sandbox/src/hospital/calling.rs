@@ -135,8 +135,7 @@ impl SimulatedHospital {
         let entry = ledger.get(org_trace_id)?;
         let person = entry.citizen.as_ref().map(Citizen::wire).transpose()?;
         let trace_id = entry.trace_id.as_deref();
-        let trace_id =
-            trace_id.ok_or_else(|| PartnerFault::NoTraceId(org_trace_id.to_owned()))?;
+        let trace_id = trace_id.ok_or_else(|| PartnerFault::NoTraceId(org_trace_id.to_owned()))?;
         let update = ItemUpdate {
             orgTraceId: scalar("orgTraceId", org_trace_id)?,
             traceId: scalar("traceId", trace_id)?,
@@ -279,7 +278,10 @@ impl SimulatedHospital {
             if unsent.len() < MAX_UNSENT {
                 unsent.push_back(message());
             } else {
-                tracing::warn!(org = self.org_id(), "an unsent message is not kept: too many");
+                tracing::warn!(
+                    org = self.org_id(),
+                    "an unsent message is not kept: too many"
+                );
             }
         }
         sent

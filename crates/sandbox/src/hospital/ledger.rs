@@ -176,6 +176,7 @@ impl Ledger {
         let errors = ext_data.and_then(|ext_data| ext_data.0.get("errors"));
         for (org_trace_id, reason) in errors.into_iter().flat_map(read_errors) {
             let _ = self.change(&org_trace_id, |entry| {
+                entry.errors.retain(|said| *said != reason);
                 entry.errors.push(reason);
                 let surplus = entry.errors.len().saturating_sub(MAX_ERRORS);
                 entry.errors.drain(..surplus);

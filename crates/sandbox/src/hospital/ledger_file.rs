@@ -93,7 +93,9 @@ impl LedgerFile {
             write_line(&mut content, &line_of(entry)).map_err(at)?;
         }
         write_whole(path, &content).map_err(at)?;
-        let file = owners(OpenOptions::new().append(true)).open(path).map_err(at)?;
+        let file = owners(OpenOptions::new().append(true))
+            .open(path)
+            .map_err(at)?;
         Ok((Self { file }, start, entries))
     }
 

@@ -1,0 +1,84 @@
+//! The commands, a file each: its options, then what it does.
+
+pub(crate) mod audit;
+pub(crate) mod call;
+pub(crate) mod callback;
+pub(crate) mod interface;
+pub(crate) mod migrate;
+pub(crate) mod partner;
+pub(crate) mod sandbox;
+pub(crate) mod serve;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use banyan_platform::admin::Desk;
+use banyan_platform::app::World;
+use banyan_platform::settings::Settings;
+use banyan_protocol::ambient::{SystemClock, SystemRandomness};
+use banyan_store::db::{Db, DbSettings};
+use banyan_store::ids::Ids;
+use banyan_store::vault::Vault;
+
+use crate::config;
+
+/// The machine's own time and randomness.
+pub(crate) fn real_world() -> World {
+    World {
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandomness),
+    }
+}
+
+/// Runs a command that waits for things.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("启动运行时")?
+        .block_on(future)
+}
+
+/// The operator's desk over the database that the settings name, its schema up to date.
+pub(crate) async fn desk(settings: &Settings) -> Result<Desk> {
+    let master = config::master_key(settings)?;
+    let world = real_world();
+    let db = open(settings).await?;
+    db.migrate().await.context("升级数据库结构")?;
+    let vault = Vault::new(&master, world.random.clone());
+    vault.check(&db).await.context("核对主密钥")?;
+    let actor = ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| "unknown".to_owned());
+    Ok(Desk {
+        ids: Ids::new(db.clone()),
+        db,
+        vault,
+        world,
+        actor,
+    })
+}
+
+/// Opens the database that the settings name.
+pub(crate) async fn open(settings: &Settings) -> Result<Db> {
+    Db::open(&DbSettings::new(&*settings.database_url))
+        .await
+        .with_context(|| format!("打开数据库 {}", shown(&settings.database_url)))
+}
+
+/// A database's address without its password.
+pub(crate) fn shown(url: &str) -> String {
+    url::Url::parse(url)
+        .ok()
+        .filter(|url| url.password().is_some())
+        .map_or_else(
+            || url.to_owned(),
+            |mut url| {
+                // An address that had a password can take another.
+                let _replaced = url.set_password(Some("***"));
+                url.to_string()
+            },
+        )
+}

@@ -1,0 +1,197 @@
+//! `banyan partner`: who may call, and with which secrets.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+use banyan_platform::admin::{Issued, NewPartner};
+use banyan_protocol::catalogue::Interface;
+use banyan_protocol::wire::{Scalar as _, WebAddress};
+use banyan_store::partners::{Kind, Partner};
+use serde_json::json;
+
+use super::{block_on, desk};
+use crate::config::ConfigOptions;
+use crate::terminal;
+
+/// 管理接入方
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    act: Act,
+    #[command(flatten)]
+    config: ConfigOptions,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Act {
+    /// 登记接入方，生成 appId 与密钥（密钥仅显示这一次）
+    Add(Add),
+    /// 列出接入方
+    List {
+        /// 输出 JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// 轮换密钥：新密钥立即生效，旧密钥在重叠期内仍可用
+    Rotate {
+        /// 接入方 appId
+        app_id: String,
+        /// 旧密钥继续有效的小时数
+        #[arg(long, default_value_t = 72, value_name = "小时", value_parser = clap::value_parser!(u32).range(0..=720))]
+        overlap_hours: u32,
+    },
+    /// 停用接入方，一秒内生效；其回调保留，恢复后继续
+    Revoke {
+        /// 接入方 appId
+        app_id: String,
+        /// 恢复已停用的接入方
+        #[arg(long)]
+        restore: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// 类型
+    #[arg(long, value_enum, default_value = "hospital")]
+    kind: KindOption,
+    /// 机构的国家统一编码（医疗机构必填，最多 12 位）
+    #[arg(long, value_name = "编码")]
+    org_id: Option<String>,
+    /// 机构或渠道名称
+    #[arg(long, value_name = "名称")]
+    name: String,
+    /// 机构接口的基础地址，例如 https://his.example.cn；ORG_001、ORG_002 接在其后
+    #[arg(long, value_name = "地址")]
+    base_url: Option<String>,
+    /// 允许回调的其他主机：域名、域名:端口、IP 或网段，可多次给出
+    #[arg(long = "host", value_name = "主机")]
+    hosts: Vec<String>,
+    /// 授权的接口编码，可多次给出；缺省按类型授权
+    #[arg(long = "grant", value_name = "接口")]
+    grants: Vec<String>,
+    /// 每秒调用上限
+    #[arg(long, default_value_t = 200, value_name = "次数")]
+    rate: u32,
+    /// 接受明文或单层结构的应答（指南 4.4.1.4），仅用于联调
+    #[arg(long)]
+    plain_replies: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum KindOption {
+    /// 定点医疗机构
+    Hospital,
+    /// 闽政通
+    Mzt,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let settings = options.config.read()?;
+    block_on(async {
+        let desk = desk(&settings).await?;
+        match &options.act {
+            Act::Add(add) => show_issued(&desk.add_partner(add.read()?).await?),
+            Act::List { json } => show_list(&desk.partners().await?, *json),
+            Act::Rotate {
+                app_id,
+                overlap_hours,
+            } => {
+                let overlap_ms = i64::from(*overlap_hours) * 3_600_000;
+                show_issued(&desk.rotate(app_id, overlap_ms).await?);
+                terminal::note(format!("旧密钥将在 {overlap_hours} 小时后失效。"));
+            }
+            Act::Revoke { app_id, restore } => {
+                desk.set_active(app_id, *restore).await?;
+                terminal::say(if *restore { "已恢复。" } else { "已停用。" });
+            }
+        }
+        desk.db.close().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+impl Add {
+    fn read(&self) -> Result<NewPartner> {
+        let base_url = self
+            .base_url
+            .as_deref()
+            .map(|url| WebAddress::parse(url).map_err(|invalid| anyhow!("--base-url {}", invalid.0)))
+            .transpose()?;
+        let grants = self
+            .grants
+            .iter()
+            .map(|code| {
+                Interface::from_code(code).ok_or_else(|| {
+                    anyhow!("没有接口 {code}：请用 banyan interface 查看接口目录")
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(NewPartner {
+            kind: match self.kind {
+                KindOption::Hospital => Kind::Hospital,
+                KindOption::Mzt => Kind::Mzt,
+            },
+            org_id: self.org_id.clone(),
+            name: self.name.clone(),
+            base_url,
+            hosts: self.hosts.clone(),
+            grants: (!grants.is_empty()).then_some(grants),
+            rate_per_second: self.rate,
+            plain_replies: self.plain_replies,
+        })
+    }
+}
+
+fn show_issued(issued: &Issued) {
+    terminal::say(format!("appId：{}\n密钥：{}", issued.app_id, issued.secret));
+    terminal::note("请立即妥善保存密钥：它不会再次显示。");
+}
+
+fn show_list(partners: &[Partner], as_json: bool) {
+    if as_json {
+        let rows: Vec<_> = partners
+            .iter()
+            .map(|partner| {
+                let profile = &partner.profile;
+                json!({
+                    "appId": profile.app_id,
+                    "kind": kind(profile.kind),
+                    "orgId": profile.org_id,
+                    "name": profile.name,
+                    "callbackUrl": profile.callback_url,
+                    "hosts": profile.hosts,
+                    "grants": profile.grants,
+                    "ratePerSecond": profile.rate_per_second,
+                    "active": profile.active,
+                    "secrets": partner.secrets.len(),
+                })
+            })
+            .collect();
+        terminal::say(json!(rows));
+        return;
+    }
+    if partners.is_empty() {
+        terminal::say("尚未登记接入方：请用 banyan partner add 登记。");
+    }
+    for partner in partners {
+        let profile = &partner.profile;
+        terminal::say(format!(
+            "{}  {}  {}  {}  密钥 {} 个  {}  {}",
+            profile.app_id,
+            kind(profile.kind),
+            profile.org_id.as_deref().unwrap_or("-"),
+            if profile.active { "启用" } else { "停用" },
+            partner.secrets.len(),
+            profile.name,
+            profile.callback_url.as_deref().unwrap_or("-"),
+        ));
+    }
+}
+
+const fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Hospital => "医疗机构",
+        Kind::Mzt => "闽政通",
+    }
+}

@@ -1,0 +1,58 @@
+//! `banyan serve`: the platform of a province.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use banyan_platform::app::{App, Setup};
+use banyan_platform::web::Server;
+
+use super::{block_on, real_world, shown};
+use crate::config::{self, ConfigOptions};
+use crate::terminal::{self, LogFormat};
+
+/// 启动省级平台
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    config: ConfigOptions,
+    /// 日志格式
+    #[arg(long, value_enum, default_value = "json", env = "BANYAN_LOG_FORMAT")]
+    log_format: LogFormat,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    terminal::start_log(options.log_format, "info");
+    let settings = options.config.read()?;
+    let master = config::master_key(&settings)?;
+    block_on(async {
+        let listener = std::net::TcpListener::bind(settings.listen)
+            .with_context(|| format!("监听 {}", settings.listen))?;
+        let address = listener.local_addr()?;
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let setup = Setup {
+            public_url: format!("{scheme}://{address}"),
+            loopback_hosts: false,
+        };
+        let database = shown(&settings.database_url);
+        let app = App::open(settings, &master, real_world(), setup)
+            .await
+            .with_context(|| format!("打开平台（数据库 {database}）"))?;
+        let server = Server::start(app, listener).await?;
+        tracing::info!(%address, scheme, database, version = env!("CARGO_PKG_VERSION"), "ready");
+        stopped().await?;
+        tracing::info!("stopping");
+        server.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(crate) async fn stopped() -> Result<()> {
+    let mut terminated =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
+    Ok(())
+}

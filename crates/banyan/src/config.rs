@@ -1,0 +1,218 @@
+//! Settings: a TOML file, and the environment laid over it.
+//!
+//! Every setting has a variable of its own: `inbound.max_body_bytes` is
+//! `BANYAN_INBOUND_MAX_BODY_BYTES`. What is wrong in the file is named with its line, what is
+//! wrong in the environment with its variable.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use banyan_platform::settings::Settings;
+use banyan_store::vault::MasterKey;
+use toml::{Table, Value};
+
+/// Where the settings come from.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ConfigOptions {
+    /// 配置文件（TOML）；缺省为当前目录的 banyan.toml（如存在）
+    #[arg(long, value_name = "文件")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The variable that holds the master key itself.
+const MASTER_KEY: &str = "BANYAN_MASTER_KEY";
+
+/// Every setting. A test holds this list against the settings themselves.
+const KEYS: &[&str] = &[
+    "listen",
+    "public_url",
+    "environment",
+    "database_url",
+    "master_key_file",
+    "maintenance",
+    "switched_off",
+    "database_write_connections",
+    "database_read_connections",
+    "tls.certificate_file",
+    "tls.key_file",
+    "inbound.max_body_bytes",
+    "inbound.timeout_ms",
+    "inbound.freshness_ms",
+    "inbound.replay_capacity",
+    "inbound.max_concurrent",
+    "overdue.emergency_excluded",
+    "overdue.next.max_items",
+    "overdue.next.max_amount_fen",
+    "overdue.next.grace_days",
+    "overdue.next.fee_types",
+    "overdue.link_ttl_ms",
+    "overdue.session_ttl_ms",
+    "overdue.reconcile_at",
+    "overdue.reconcile_sample",
+    "outbound.connect_timeout_ms",
+    "outbound.call_timeout_ms",
+    "outbound.per_hospital",
+    "outbound.healthy_hospitals",
+    "outbound.failing_hospitals",
+    "outbound.extra_ca_file",
+    "retention.batch_days",
+    "retention.callback_days",
+    "retention.journal_days",
+];
+
+impl ConfigOptions {
+    /// Reads the settings.
+    pub(crate) fn read(&self) -> Result<Settings> {
+        let default = Path::new("banyan.toml");
+        let path = match &self.config {
+            Some(path) => Some(path.as_path()),
+            None => Some(default).filter(|path| path.exists()),
+        };
+        let text = match path {
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("读取配置文件 {}", path.display()))?,
+            None => String::new(),
+        };
+        let name = path.map_or_else(|| "配置".to_owned(), |path| path.display().to_string());
+        parse(&text, &name, |variable| std::env::var(variable).ok())
+    }
+}
+
+/// The master key: from the environment, or from the file that the settings name.
+pub(crate) fn master_key(settings: &Settings) -> Result<MasterKey> {
+    let (text, place) = if let Ok(text) = std::env::var(MASTER_KEY) {
+        (text, MASTER_KEY.to_owned())
+    } else if let Some(path) = &settings.master_key_file {
+        let place = path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("读取主密钥文件 {place}"))?;
+        (text, place)
+    } else {
+        bail!(
+            "没有主密钥：请在配置中给出 master_key_file，或设置环境变量 {MASTER_KEY}；\
+             新密钥可用 openssl rand -hex 32 生成，须妥善备份，遗失后数据无法解读"
+        );
+    };
+    MasterKey::parse(&text).map_err(|_| anyhow!("{place}：主密钥应为 64 位十六进制数字"))
+}
+
+fn parse(text: &str, name: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Settings> {
+    // Read alone first: only then does an error still know its line.
+    let _in_file: Settings =
+        toml::from_str(text).map_err(|error| anyhow!("配置文件 {name} 有误\n{error}"))?;
+    let mut table: Table = toml::from_str(text)?;
+    let mut laid_over = Vec::new();
+    for key in KEYS {
+        let env_name = variable_name(key);
+        if let Some(text) = variable(&env_name) {
+            lay_over(&mut table, key, value(&text));
+            laid_over.push(env_name);
+        }
+    }
+    settings(table)
+        .map_err(|error| anyhow!("环境变量有误（{}）：{error}", laid_over.join("、")))
+}
+
+fn settings(table: Table) -> Result<Settings, String> {
+    Value::Table(table)
+        .try_into()
+        .map_err(|error: toml::de::Error| error.message().to_owned())
+}
+
+fn variable_name(key: &str) -> String {
+    format!("BANYAN_{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+/// A variable's text as a TOML value, or as plain text where it is none.
+fn value(text: &str) -> Value {
+    let line = format!("value = {text}");
+    toml::from_str::<Table>(&line)
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn lay_over(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = table
+                .entry(first)
+                .or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                lay_over(inner, rest, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn none(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn an_error_in_the_file_names_its_line() {
+        let text = "listen = \"127.0.0.1:9\"\n[inbound]\nmax_body_bytes = \"many\"\n";
+        let error = parse(text, "banyan.toml", none).unwrap_err().to_string();
+        assert!(error.contains("line 3"), "{error}");
+        let error = parse("lisen = 1", "banyan.toml", none).unwrap_err().to_string();
+        assert!(error.contains("lisen") && error.contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_lies_over_the_file() {
+        let text = "listen = \"127.0.0.1:9\"\n[overdue.next]\nmax_items = 1\n";
+        let settings = parse(text, "banyan.toml", |name| match name {
+            "BANYAN_LISTEN" => Some("127.0.0.1:8088".to_owned()),
+            "BANYAN_OVERDUE_NEXT_MAX_ITEMS" => Some("3".to_owned()),
+            "BANYAN_SWITCHED_OFF" => Some("[\"ORG_MDL_004\"]".to_owned()),
+            "BANYAN_OVERDUE_RECONCILE_AT" => Some("05:15".to_owned()),
+            _ => None,
+        })
+        .unwrap();
+        assert_eq!(settings.listen.port(), 8088);
+        assert_eq!(settings.overdue.next.max_items, 3);
+        assert_eq!(settings.switched_off, ["ORG_MDL_004"]);
+        assert_eq!(settings.overdue.reconcile_at.minute, 15);
+        let error = parse(text, "banyan.toml", |name| {
+            (name == "BANYAN_INBOUND_TIMEOUT_MS").then(|| "soon".to_owned())
+        })
+        .unwrap_err()
+        .to_string();
+        assert!(error.contains("BANYAN_INBOUND_TIMEOUT_MS"), "{error}");
+    }
+
+    /// Each key alone is accepted by the settings, and each setting has its key: a file with all
+    /// of them is complete.
+    #[test]
+    fn every_setting_has_its_variable() {
+        let sample = |key: &str| match key {
+            "listen" => Value::String("127.0.0.1:1".to_owned()),
+            "environment" => Value::String("test".to_owned()),
+            "overdue.reconcile_at" => Value::String("01:02".to_owned()),
+            "switched_off" | "overdue.next.fee_types" => Value::Array(Vec::new()),
+            "maintenance" | "overdue.emergency_excluded" => Value::Boolean(true),
+            key if key.ends_with("_url") || key.ends_with("_file") => {
+                Value::String("x".to_owned())
+            }
+            _ => Value::Integer(1),
+        };
+        let mut table = Table::new();
+        for key in KEYS {
+            lay_over(&mut table, key, sample(key));
+        }
+        let settings = settings(table).unwrap();
+        let shown = format!("{settings:?}");
+        let fields = shown.matches(": ").count();
+        // Six of the fields are the groups themselves, two more the parts of a time of day, one
+        // the address of `listen`, which shows as text.
+        let groups = 6 + 2;
+        assert_eq!(fields - groups, KEYS.len(), "{shown}");
+    }
+}

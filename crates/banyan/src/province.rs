@@ -1,0 +1,321 @@
+//! The whole province: the platform and its simulated partners, over real sockets.
+//!
+//! Everything that a second start needs is in the folder: the master key, the database, what each
+//! hospital thinks it is owed. Ports may differ from start to start; the partners' addresses at
+//! the platform follow them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use banyan_client::{HttpClient, HttpSettings};
+use banyan_platform::admin::{Desk, NewPartner};
+use banyan_platform::app::{App, Setup, World};
+use banyan_platform::settings::{EnvironmentSetting, Settings};
+use banyan_platform::web::{Extras, Server};
+use banyan_platform::work::Worker;
+use banyan_protocol::wire::{Scalar as _, WebAddress};
+use banyan_sandbox::{
+    Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, MztAccess, MztChannel, MztSetup, Pace,
+    SandboxDescription, SimulatedHospital, Traffic, citizens,
+};
+use banyan_store::partners::{Kind, Partner};
+use banyan_store::vault::MasterKey;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use url::Url;
+
+/// How a province is to be started.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where everything is kept.
+    pub folder: PathBuf,
+    /// Where the platform listens.
+    pub listen: SocketAddr,
+    /// Where the first hospital listens: the place of the edge.
+    pub edge_listen: SocketAddr,
+    /// The database; SQLite in the folder where absent.
+    pub database_url: Option<String>,
+    /// Time and randomness.
+    pub world: World,
+    /// Whether the worker runs by itself; a story may prefer to say when.
+    pub works_by_itself: bool,
+    /// Changes to the settings of a sandbox.
+    pub adjust: fn(&mut Settings),
+}
+
+/// A province that runs.
+#[derive(Debug)]
+pub struct Province {
+    /// The platform.
+    pub app: App,
+    /// Its hospitals; the first stands at the edge's place.
+    pub hospitals: Vec<Arc<SimulatedHospital>>,
+    /// 闽政通.
+    pub mzt: Arc<MztChannel>,
+    /// Two hundred people whom nobody is.
+    pub citizens: Arc<[Citizen]>,
+    /// What other programs need to know.
+    pub description: SandboxDescription,
+    server: Server,
+    world: World,
+    traffic: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+}
+
+/// The hospitals of the sandbox: 机构 id (H, the province's 350199 that no district has, a running
+/// number) and name.
+pub const HOSPITALS: [(&str, &str); 3] = [
+    ("H35019900001", "榕城第一医院（沙箱）"),
+    ("H35019900002", "鹭岛中医院（沙箱）"),
+    ("H35019900003", "武夷妇幼保健院（沙箱）"),
+];
+const MZT_NAME: &str = "闽政通（沙箱）";
+const CITIZENS: usize = 200;
+/// The same people in every sandbox; their index ids differ with the master key.
+const CITIZENS_SEED: i64 = 20_251_121;
+
+impl Plan {
+    /// A province in this folder, on free ports, on embedded SQLite.
+    #[must_use]
+    pub fn in_folder(folder: &Path, world: World) -> Self {
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            folder: folder.to_owned(),
+            listen: free,
+            edge_listen: free,
+            database_url: None,
+            world,
+            works_by_itself: true,
+            adjust: |_| {},
+        }
+    }
+}
+
+impl Province {
+    /// Starts everything and, when every port answers, writes `sandbox.json`.
+    ///
+    /// # Errors
+    /// Where the folder, a port or the database can't be had.
+    pub async fn start(plan: Plan) -> Result<Self> {
+        let folder = &plan.folder;
+        std::fs::create_dir_all(folder.join("hospitals"))
+            .with_context(|| format!("建立数据目录 {}", folder.display()))?;
+        let master = master_key(folder, &plan.world)?;
+        let listener = std::net::TcpListener::bind(plan.listen)
+            .with_context(|| format!("监听 {}", plan.listen))?;
+        let platform_url = format!("http://{}", listener.local_addr()?);
+        let mut settings = Settings {
+            listen: plan.listen,
+            environment: EnvironmentSetting::Test,
+            database_url: plan.database_url.clone().unwrap_or_else(|| {
+                format!("sqlite:{}", folder.join("banyan.db").display())
+            }),
+            ..Settings::default()
+        };
+        (plan.adjust)(&mut settings);
+        let setup = Setup {
+            public_url: platform_url.clone(),
+            loopback_hosts: true,
+        };
+        let app = App::open(settings, &master, plan.world.clone(), setup).await?;
+        let desk = Desk {
+            db: app.db.clone(),
+            vault: app.vault.clone(),
+            ids: app.ids.clone(),
+            world: plan.world.clone(),
+            actor: "sandbox".to_owned(),
+        };
+        let http = HttpClient::new(&HttpSettings::default())?;
+        let platform: Url = platform_url.parse()?;
+        let mut hospitals = Vec::new();
+        let mut accesses = Vec::new();
+        for (place, (org_id, org_name)) in HOSPITALS.into_iter().enumerate() {
+            let listen = if place == 0 {
+                plan.edge_listen
+            } else {
+                SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+            };
+            let partner = partner(&desk, Kind::Hospital, Some(org_id), org_name).await?;
+            let setup = HospitalSetup {
+                org_id: org_id.to_owned(),
+                org_name: org_name.to_owned(),
+                app_id: partner.profile.app_id.clone(),
+                secret: live_secret(&partner)?,
+                listen,
+                platform_url: platform.clone(),
+                ledger_file: Some(folder.join("hospitals").join(format!("{org_id}.jsonl"))),
+            };
+            let access = |callback_url: &Url| HospitalAccess {
+                org_id: setup.org_id.clone(),
+                org_name: setup.org_name.clone(),
+                app_id: setup.app_id.clone(),
+                secret: setup.secret.clone(),
+                callback_url: callback_url.to_string(),
+            };
+            let hospital = SimulatedHospital::start(
+                setup.clone(),
+                plan.world.clock.clone(),
+                http.clone(),
+            )
+            .await
+            .with_context(|| format!("启动模拟医院 {org_id}（{listen}）"))?;
+            let callback_url = hospital.callback_url();
+            let base = WebAddress::parse(&origin(&callback_url))
+                .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
+            desk.move_to(&setup.app_id, &base).await?;
+            accesses.push(access(&callback_url));
+            hospitals.push(Arc::new(hospital));
+        }
+        let mzt_partner = partner(&desk, Kind::Mzt, None, MZT_NAME).await?;
+        let mzt_setup = MztSetup {
+            app_id: mzt_partner.profile.app_id.clone(),
+            secret: live_secret(&mzt_partner)?,
+            platform_url: platform,
+        };
+        let mzt = Arc::new(MztChannel::new(&mzt_setup, plan.world.clock.clone(), http)?);
+        app.directory.renew(app.now_ms()).await?;
+        let citizens: Arc<[Citizen]> = citizens::generate(CITIZENS, CITIZENS_SEED)
+            .into_iter()
+            .map(|seed| seed.with_index(&app.vault))
+            .collect();
+        let extras = Extras {
+            worker: plan.works_by_itself,
+            ..Extras::default()
+        };
+        let server = Server::start_with(app.clone(), listener, extras).await?;
+        let description = SandboxDescription {
+            platform: platform_url,
+            edge: accesses
+                .first()
+                .and_then(|access| access.callback_url.parse().ok())
+                .map_or_else(String::new, |url: Url| origin(&url)),
+            environment: "test".to_owned(),
+            hospitals: accesses,
+            mzt: MztAccess {
+                app_id: mzt_setup.app_id,
+                secret: mzt_setup.secret,
+            },
+            insurers: Vec::new(),
+            citizens: citizens.to_vec(),
+            console: ConsoleAccess {
+                url: String::new(),
+                username: String::new(),
+                password: String::new(),
+            },
+            edge_api_key: String::new(),
+        };
+        description.write(folder)?;
+        Ok(Self {
+            app,
+            hospitals,
+            mzt,
+            citizens,
+            description,
+            server,
+            world: plan.world,
+            traffic: None,
+        })
+    }
+
+    /// Keeps a gentle traffic going until the province stops.
+    pub fn start_traffic(&mut self) {
+        let (stop, stopped) = watch::channel(false);
+        let traffic = Traffic {
+            hospitals: self.hospitals.clone(),
+            mzt: self.mzt.clone(),
+            citizens: self.citizens.clone(),
+            clock: self.world.clock.clone(),
+            random: self.world.random.clone(),
+            pace: Pace::default(),
+        };
+        let task = tokio::spawn(async move {
+            let summary = traffic.run(stopped).await;
+            tracing::info!(?summary, "the traffic has ended");
+        });
+        self.traffic = Some((stop, task));
+    }
+
+    /// Does all work that is due, for stories that say themselves when.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn settle(&self) -> Result<()> {
+        Ok(Worker::new(self.app.clone()).settle().await?)
+    }
+
+    /// Stops everything, the callers first.
+    pub async fn stop(mut self) {
+        if let Some((stop, task)) = self.traffic.take() {
+            stop.send_replace(true);
+            // It may be in the middle of a call that nobody will answer any more.
+            if tokio::time::timeout(Duration::from_secs(15), task).await.is_err() {
+                tracing::warn!("the traffic did not end in time");
+            }
+        }
+        self.server.stop().await;
+        for hospital in &self.hospitals {
+            hospital.stop().await;
+        }
+    }
+}
+
+/// The folder's master key; made at the first start.
+fn master_key(folder: &Path, world: &World) -> Result<MasterKey> {
+    let path = folder.join("master.key");
+    if !path.exists() {
+        let text = MasterKey::generate(&world.random);
+        write_private(&path, &text).with_context(|| format!("写入 {}", path.display()))?;
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("读取 {}", path.display()))?;
+    MasterKey::parse(&text).with_context(|| path.display().to_string())
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// The sandbox's partner with this orgId (or of this kind, where it has none); added where it is
+/// missing.
+async fn partner(desk: &Desk, kind: Kind, org_id: Option<&str>, name: &str) -> Result<Partner> {
+    for second_look in [false, true] {
+        let found = desk.partners().await?.into_iter().find(|partner| {
+            partner.profile.kind == kind && partner.profile.org_id.as_deref() == org_id
+        });
+        if let Some(partner) = found {
+            return Ok(partner);
+        }
+        if !second_look {
+            desk.add_partner(NewPartner {
+                kind,
+                org_id: org_id.map(str::to_owned),
+                name: name.to_owned(),
+                base_url: None,
+                hosts: Vec::new(),
+                grants: None,
+                rate_per_second: 100_000,
+                plain_replies: true,
+            })
+            .await?;
+        }
+    }
+    anyhow::bail!("登记 {name} 失败")
+}
+
+fn live_secret(partner: &Partner) -> Result<String> {
+    let secret = partner.secrets.first().context("接入方没有有效密钥")?;
+    Ok(secret.text.clone())
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
