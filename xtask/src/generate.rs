@@ -15,7 +15,10 @@ struct Generated {
 }
 
 /// Every generated file; a new one is a line here, and its text comes from the crate that knows.
-const GENERATED: &[Generated] = &[];
+const GENERATED: &[Generated] = &[Generated {
+    path: "docs/interfaces.md",
+    render: crate::interfaces::page,
+}];
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

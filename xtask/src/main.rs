@@ -5,6 +5,7 @@
 
 mod ci;
 mod generate;
+mod interfaces;
 mod interrupt;
 mod postgres;
 mod test;

@@ -61,6 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 fn welcome(description: &SandboxDescription, folder: &std::path::Path) -> String {
     let folder = folder.display();
+    let banyan = program();
     let mut text = format!(
         "榕沙箱已就绪（测试环境，人员与密钥均为虚构）。\n\n平台      {}\n前置机    {}\n",
         description.platform, description.edge
@@ -83,16 +84,28 @@ fn welcome(description: &SandboxDescription, folder: &std::path::Path) -> String
     ));
     if let Some(citizen) = description.citizens.first() {
         text.push_str(&format!(
-            "  banyan call ORG_MDL_002 --sandbox {folder} --data '{{\"businessType\":\"01101\",\
+            "  {banyan} call ORG_MDL_002 --sandbox {folder} --data '{{\"businessType\":\"01101\",\
              \"idType\":\"{}\",\"idNo\":\"{}\",\"userName\":\"{}\",\"ehealthCardId\":\"{}\"}}'\n",
             citizen.id_type, citizen.id_no, citizen.user_name, citizen.ehealth_card_id
         ));
         text.push_str(&format!(
-            "  banyan call ORG_MDL_004 --sandbox {folder} --profile mzt --data '{{\
+            "  {banyan} call ORG_MDL_004 --sandbox {folder} --profile mzt --data '{{\
              \"idType\":\"{}\",\"idNo\":\"{}\",\"userName\":\"{}\"}}'\n",
             citizen.id_type, citizen.id_no, citizen.user_name
         ));
     }
-    text.push_str("  banyan interface ORG_MDL_001\n\nCtrl-C 停止。");
+    text.push_str(&format!("  {banyan} interface ORG_MDL_001\n\nCtrl-C 停止。"));
     text
+}
+
+/// How this program is called from where the person stands.
+fn program() -> String {
+    let here = std::env::current_dir().ok();
+    std::env::current_exe()
+        .ok()
+        .and_then(|program| {
+            let near = program.strip_prefix(here?).ok()?;
+            Some(near.display().to_string())
+        })
+        .unwrap_or_else(|| "banyan".to_owned())
 }

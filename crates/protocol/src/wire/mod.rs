@@ -9,9 +9,13 @@ mod dictionary;
 mod ext_data;
 mod fault;
 mod local_time;
+mod member;
 mod message;
+mod object;
 mod private;
 mod scalar;
+#[cfg(test)]
+mod tests;
 mod text;
 mod web_address;
 
@@ -20,7 +24,8 @@ pub use dictionary::Entry;
 pub use ext_data::ExtData;
 pub use fault::FieldFault;
 pub use local_time::LocalTime;
-pub use message::{Field, Kind, Member, Message, OrEmpty, member_fault, read, write};
+pub use member::OrEmpty;
+pub use message::{Field, Kind, Member, Message, member_fault, read, write};
 pub use private::Private;
 pub use scalar::{Invalid, Scalar};
 pub use text::Text;
@@ -29,5 +34,5 @@ pub use web_address::WebAddress;
 /// What the code made by [`message!`](crate::message) calls.
 #[doc(hidden)]
 pub mod macro_support {
-    pub use super::message::{Key, ReadMembers, Seed, deserialize, doubled, finish};
+    pub use super::object::{Key, ReadMembers, Seed, deserialize, doubled, finish};
 }

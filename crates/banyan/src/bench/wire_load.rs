@@ -1,0 +1,215 @@
+//! Callers that cost little: requests are written beforehand, a connection is kept, one call at a
+//! time on each, and of a reply only what is needed is read.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use banyan_protocol::envelope::{CONTENT_TYPE, SIGN_VERSION, SIGN_VERSION_HEADER};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+/// A request, ready to be written, and whom it is about.
+pub(super) struct Prepared {
+    pub(super) bytes: Vec<u8>,
+    pub(super) subject: u64,
+}
+
+/// A request to this path.
+pub(super) fn request(path: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {CONTENT_TYPE}\r\n\
+         {SIGN_VERSION_HEADER}: {SIGN_VERSION}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// How a round goes.
+#[derive(Clone, Copy)]
+pub(super) struct Round {
+    pub(super) address: SocketAddr,
+    pub(super) connections: usize,
+    /// It ends then, or when every request was sent.
+    pub(super) longest: Duration,
+    /// What every reply must contain.
+    pub(super) must_contain: &'static str,
+    /// Whether the requests are sent again and again; each only once otherwise.
+    pub(super) repeat: bool,
+}
+
+/// What a round came to.
+pub(super) struct Outcome {
+    pub(super) calls: u64,
+    pub(super) seconds: f64,
+    latencies_us: Vec<f64>,
+    /// Some replies with the subjects of their requests.
+    pub(super) samples: Vec<(u64, Vec<u8>)>,
+}
+
+impl Outcome {
+    pub(super) fn rate(&self) -> f64 {
+        super::number(self.calls) / self.seconds
+    }
+
+    /// The latency below which this share of the calls was answered, in milliseconds.
+    pub(super) fn latency_ms(&self, share: f64) -> f64 {
+        let last = self.latencies_us.len().saturating_sub(1);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a count is a count"
+        )]
+        let place = (super::number(last as u64) * share) as usize;
+        self.latencies_us.get(place).copied().unwrap_or_default() / 1000.0
+    }
+}
+
+/// One reply in so many is kept to be looked at.
+const SAMPLE_EVERY: usize = 97;
+
+/// Plays the callers.
+///
+/// # Errors
+/// Where a connection breaks or a reply is not what it must be.
+pub(super) async fn play(requests: Arc<Vec<Prepared>>, round: Round) -> Result<Outcome> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut connections = Vec::with_capacity(round.connections);
+    for _ in 0..round.connections {
+        connections.push(Connection::open(round.address).await?);
+    }
+    let began = Instant::now();
+    let mut callers = JoinSet::new();
+    for mut connection in connections {
+        let (requests, next) = (requests.clone(), next.clone());
+        callers.spawn(async move {
+            let mut latencies_us = Vec::with_capacity(65_536);
+            let mut samples = Vec::new();
+            while began.elapsed() < round.longest {
+                let turn = next.fetch_add(1, Ordering::Relaxed);
+                let place = if round.repeat {
+                    turn % requests.len().max(1)
+                } else {
+                    turn
+                };
+                let Some(request) = requests.get(place) else {
+                    break;
+                };
+                let sent = Instant::now();
+                let body = connection.call(&request.bytes).await?;
+                latencies_us.push(sent.elapsed().as_secs_f64() * 1e6);
+                if !contains(body, round.must_contain.as_bytes()) {
+                    bail!("应答有误：{}", String::from_utf8_lossy(body));
+                }
+                if turn % SAMPLE_EVERY == 0 {
+                    samples.push((request.subject, body.to_vec()));
+                }
+            }
+            anyhow::Ok((latencies_us, samples))
+        });
+    }
+    let mut outcome = Outcome {
+        calls: 0,
+        seconds: 0.0,
+        latencies_us: Vec::new(),
+        samples: Vec::new(),
+    };
+    while let Some(caller) = callers.join_next().await {
+        let (latencies_us, samples) = caller??;
+        outcome.latencies_us.extend(latencies_us);
+        outcome.samples.extend(samples);
+    }
+    outcome.seconds = began.elapsed().as_secs_f64();
+    outcome.calls = outcome.latencies_us.len() as u64;
+    outcome.latencies_us.sort_by(f64::total_cmp);
+    ensure!(outcome.calls > 0, "一次调用也没有完成");
+    Ok(outcome)
+}
+
+fn contains(text: &[u8], wanted: &[u8]) -> bool {
+    text.windows(wanted.len().max(1)).any(|part| part == wanted)
+}
+
+/// A kept connection.
+pub(super) struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) async fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address)
+            .await
+            .with_context(|| format!("连接 {address}"))?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(64 * 1024),
+        })
+    }
+
+    /// The body of the reply.
+    ///
+    /// # Errors
+    /// Where the connection ends or the status is not 200.
+    pub(super) async fn call(&mut self, request: &[u8]) -> Result<&[u8]> {
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        let mut whole = None;
+        loop {
+            if let Some((head, length)) = whole
+                && self.buffer.len() >= head + length
+            {
+                return Ok(&self.buffer[head..head + length]);
+            }
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                bail!("服务器断开了连接");
+            }
+            if whole.is_none() {
+                whole = head(&self.buffer)?;
+            }
+        }
+    }
+}
+
+/// The lengths of head and body, once the head is complete.
+fn head(bytes: &[u8]) -> Result<Option<(usize, usize)>> {
+    let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&bytes[..end])?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap_or_default();
+    ensure!(status.starts_with("HTTP/1.1 200"), "应答状态：{status}");
+    let length = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .ok_or_else(|| anyhow!("应答没有 content-length"))?;
+    Ok(Some((end + 4, length.1.trim().parse()?)))
+}
+
+/// Makes requests on every core: `make(n)` for each n from `from` on.
+pub(super) fn prepare(
+    from: u64,
+    count: u64,
+    make: impl Fn(u64) -> Prepared + Sync,
+) -> Arc<Vec<Prepared>> {
+    let parts = super::cores() as u64;
+    let all = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..parts)
+            .map(|part| {
+                let (start, end) = (count * part / parts, count * (part + 1) / parts);
+                let make = &make;
+                scope.spawn(move || (from + start..from + end).map(make).collect::<Vec<_>>())
+            })
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_default())
+            .collect()
+    });
+    Arc::new(all)
+}
