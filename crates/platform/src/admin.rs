@@ -123,7 +123,15 @@ impl Desk {
         let act = self.act("partner.rotate", app_id, detail).await?;
         let (vault, app, new) = (self.vault.clone(), app_id.to_owned(), secret.clone());
         self.change(app_id, act, move |tx, now_ms| {
-            partners::rotate(tx, &vault, &app, secret_id, &new, now_ms, now_ms + overlap_ms)
+            partners::rotate(
+                tx,
+                &vault,
+                &app,
+                secret_id,
+                &new,
+                now_ms,
+                now_ms + overlap_ms,
+            )
         })
         .await?;
         Ok(Issued {
@@ -137,7 +145,11 @@ impl Desk {
     /// # Errors
     /// [`AdminError::Input`] where there is no such partner.
     pub async fn set_active(&self, app_id: &str, active: bool) -> Result<(), AdminError> {
-        let action = if active { "partner.restore" } else { "partner.revoke" };
+        let action = if active {
+            "partner.restore"
+        } else {
+            "partner.revoke"
+        };
         let act = self.act(action, app_id, String::new()).await?;
         let app = app_id.to_owned();
         self.change(app_id, act, move |tx, now_ms| {
@@ -339,7 +351,9 @@ fn code(random: &dyn Randomness) -> String {
         let mut bytes = [0; 32];
         random.fill(&mut bytes);
         // Bytes beyond the last whole multiple would make some letters likelier than others.
-        let fair = bytes.iter().filter(|byte| usize::from(**byte) < 256 / LETTERS.len() * LETTERS.len());
+        let fair = bytes
+            .iter()
+            .filter(|byte| usize::from(**byte) < 256 / LETTERS.len() * LETTERS.len());
         for byte in fair.take(32 - code.len()) {
             code.push(char::from(LETTERS[usize::from(*byte) % LETTERS.len()]));
         }

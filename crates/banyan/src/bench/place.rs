@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use banyan_protocol::ambient::Randomness as _;
+use banyan_store::vault::MasterKey;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
 use super::Options;
 use crate::commands::real_world;
-use banyan_store::vault::MasterKey;
 
 /// A fresh database and its master key.
 pub(super) struct Place {

@@ -22,12 +22,23 @@ use session::Token;
 /// Entry links are this path and a token.
 pub const ENTRY_PATH: &str = "/h5/in";
 const LIST_PATH: &str = "/h5/overdue";
+const STYLE_PATH: &str = "/h5/style.css";
 
 /// The routes of the pages.
 pub fn routes() -> Router<App> {
     Router::new()
         .route(&format!("{ENTRY_PATH}/{{token}}"), get(enter))
         .route(LIST_PATH, get(show_list))
+        .route(STYLE_PATH, get(style))
+}
+
+async fn style() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, page::STYLE).into_response()
 }
 
 /// Uses a link up and leads to the list.
@@ -98,8 +109,8 @@ fn respond(status: StatusCode, html: String) -> Response {
         (header::X_FRAME_OPTIONS, "DENY"),
         (
             header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; \
-             frame-ancestors 'none'; base-uri 'none'",
+            "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+             base-uri 'none'",
         ),
     ];
     (status, headers, html).into_response()

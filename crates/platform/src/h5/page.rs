@@ -68,12 +68,14 @@ fn document(body: &str) -> String {
     format!(
         "<!DOCTYPE html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>医疗欠费名单</title><style>{STYLE}</style></head>\
-         <body><main><h1>医疗欠费名单</h1>{body}</main></body></html>"
+         <title>医疗欠费名单</title><link rel=\"stylesheet\" href=\"{style}\"></head>\
+         <body><main><h1>医疗欠费名单</h1>{body}</main></body></html>",
+        style = super::STYLE_PATH
     )
 }
 
-const STYLE: &str = "body{margin:0;background:#f4f5f7;color:#1a1d21;\
+/// How the pages look.
+pub(super) const STYLE: &str = "body{margin:0;background:#f4f5f7;color:#1a1d21;\
 font:1.05rem/1.6 system-ui,'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif}\
 main{max-width:40rem;margin:0 auto;padding:1rem}h1{font-size:1.4rem}\
 ul{list-style:none;padding:0}li{background:#fff;border-radius:.6rem;padding:.8rem 1rem;\

@@ -14,7 +14,8 @@ use banyan_protocol::catalogue::{Direction, Interface, Route};
 use banyan_protocol::envelope::{CONTENT_TYPE, SIGN_VERSION, SIGN_VERSION_HEADER};
 use banyan_protocol::result_code::ResultCode;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
@@ -23,6 +24,9 @@ use crate::refusal::Refusal;
 
 /// A body that takes longer is not coming; one that trickles must not hold a place.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much beyond the limit is read only to be thrown away.
+const DRAINED: usize = 32 << 20;
 
 /// The paths of every interface that partners call at a path of its own, and of those that are
 /// found by a code inside the message but are not open yet.
@@ -84,10 +88,9 @@ async fn receive(
 
 async fn read(app: &App, body: Body) -> Result<Bytes, Response> {
     let limit = app.settings.inbound.max_body_bytes;
-    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(refuse(
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body, limit)).await {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => Err(refuse(
             app,
             StatusCode::PAYLOAD_TOO_LARGE,
             ResultCode::BadParameter,
@@ -100,6 +103,33 @@ async fn read(app: &App, body: Body) -> Result<Bytes, Response> {
             "报文未完整送达",
         )),
     }
+}
+
+/// The whole body; `None` where it is larger than `limit`.
+///
+/// What is too large is read to its end, if that is not too far, and thrown away: a client that is
+/// still sending when the connection closes sees a broken line instead of the answer.
+async fn collect(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
+    let mut whole: Vec<u8> = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        // A body of one frame, which nearly all are, is taken as it is.
+        if length == 0 && body.is_end_stream() && data.len() <= limit {
+            return Ok(Some(data));
+        }
+        length += data.len();
+        if length <= limit {
+            whole.extend_from_slice(&data);
+        } else if length > limit + DRAINED {
+            break;
+        } else {
+            whole = Vec::new();
+        }
+    }
+    Ok((length <= limit).then(|| whole.into()))
 }
 
 async fn not_open_yet(State(app): State<App>) -> Response {

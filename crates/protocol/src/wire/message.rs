@@ -123,16 +123,20 @@ pub(super) fn named_fault<E: serde::de::Error>(code: &str, expected: &str) -> E 
 /// Sets our own explanations apart from the parser's in an error text; no explanation holds it.
 const MARK: char = '\u{1}';
 
+/// Longer than any path that a specification has.
+const MAX_PATH: usize = 100;
+
 fn explain<M: Message>(json: &str) -> FieldFault {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     match serde_path_to_error::deserialize::<_, M>(&mut deserializer) {
         Ok(_) => FieldFault::new("", "JSON 之后有多余的内容"),
         Err(error) => {
+            let text = error.inner().to_string();
             let path = match error.path().to_string() {
                 root if root == "." => String::new(),
-                path => path,
+                // A path that long says where somebody nested without end; its start says enough.
+                path => path.chars().take(MAX_PATH).collect(),
             };
-            let text = error.inner().to_string();
             let mut parts = text.split(MARK).skip(1);
             // The parser appends " at line .. column .." to what we said.
             let ours = |text: &str| {
@@ -148,6 +152,9 @@ fn explain<M: Message>(json: &str) -> FieldFault {
                     FieldFault::new(format!("{path}.{code}"), ours(expected))
                 }
                 (Some(expected), None) => FieldFault::new(path, ours(expected)),
+                _ if text.starts_with("recursion limit") => {
+                    FieldFault::new(path, "嵌套过深，最多 128 层")
+                }
                 _ => FieldFault::new(
                     path,
                     format!(

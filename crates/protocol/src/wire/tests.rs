@@ -117,7 +117,7 @@ fn broken_json_says_where() {
         read::<Order>(&deep)
             .unwrap_err()
             .expected
-            .contains("不是合法的 JSON")
+            .contains("嵌套过深")
     );
 }
 

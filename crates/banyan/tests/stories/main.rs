@@ -1,0 +1,30 @@
+//! The stories: what the guide promises, told over real sockets and real encrypted messages, each
+//! on SQLite and on PostgreSQL.
+//!
+//! A story's clock moves when the story says so, and its work is done when the story asks for it,
+//! so nothing here waits for real time except where a hospital is meant to hang.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a story that can't go on fails, and says where"
+)]
+
+mod anonymous;
+mod bad_bytes;
+mod bad_input;
+mod callbacks;
+mod catalogue;
+mod debt;
+mod dialects;
+mod entry_link;
+mod keys;
+mod nightly;
+mod partners_voice;
+mod privacy;
+mod repetition;
+mod resending;
+mod results;
+mod telling;
+mod two_nodes;
+mod updates;

@@ -1,0 +1,2 @@
+//! Not yet.
+pub(crate) fn listen() {}
