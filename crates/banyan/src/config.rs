@@ -15,7 +15,7 @@ use toml::{Table, Value};
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ConfigOptions {
     /// 配置文件（TOML）；缺省为当前目录的 banyan.toml（如存在）
-    #[arg(long, value_name = "文件")]
+    #[arg(long, value_name = "文件", global = true)]
     pub(crate) config: Option<PathBuf>,
 }
 

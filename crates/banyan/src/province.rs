@@ -104,7 +104,11 @@ impl Province {
             .with_context(|| format!("建立数据目录 {}", folder.display()))?;
         let master = master_key(folder, &plan.world)?;
         let listener = std::net::TcpListener::bind(plan.listen)
-            .with_context(|| format!("监听 {}", plan.listen))?;
+            .with_context(|| {
+                let listen = plan.listen;
+                format!("监听 {listen}（端口若被占用，请以 --listen 换一个，端口 0 表示任选）")
+            })?;
+        remove_old_description(folder)?;
         let platform_url = format!("http://{}", listener.local_addr()?);
         let mut settings = Settings {
             listen: plan.listen,
@@ -160,7 +164,12 @@ impl Province {
                 http.clone(),
             )
             .await
-            .with_context(|| format!("启动模拟医院 {org_id}（{listen}）"))?;
+            .with_context(|| {
+                let option = if place == 0 { "--edge-listen" } else { "--listen" };
+                format!(
+                    "启动模拟医院 {org_id}（{listen}；端口若被占用，请以 {option} 换一个，端口 0 表示任选）"
+                )
+            })?;
             let callback_url = hospital.callback_url();
             let base = WebAddress::parse(&origin(&callback_url))
                 .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
@@ -258,6 +267,18 @@ impl Province {
         for hospital in &self.hospitals {
             hospital.stop().await;
         }
+    }
+}
+
+/// Takes away what the last start wrote: its addresses are no longer true, and whoever waits for
+/// the file waits for the new ones.
+fn remove_old_description(folder: &Path) -> Result<()> {
+    let path = folder.join(SandboxDescription::FILE_NAME);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("删除 {}", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -208,7 +208,6 @@ impl Bench<'_> {
     async fn hold(&self, hanging: &[Hospital]) -> Result<()> {
         let spinner = terminal::spinner("等待不应答的呼叫超时");
         let began = Instant::now();
-        // A lane that failed often is paused for a while; lifted, it can be taken.
         while !self.platform.pause_callbacks(hanging).await? {
             ensure!(began.elapsed() < LANES_FREE, "不应答的医院一直占用");
             tokio::time::sleep(Duration::from_millis(200)).await;

@@ -13,7 +13,7 @@ use banyan_protocol::envelope::Secret;
 use banyan_store::db::{Db, DbSettings};
 use banyan_store::ids::{Ids, PartnerId};
 use banyan_store::partners::Kind;
-use banyan_store::queue::{self, JobKind, LaneState};
+use banyan_store::queue::{self, JobKind, LaneState, Which};
 use banyan_store::vault::{MasterKey, Vault};
 use tokio::runtime::Runtime;
 
@@ -97,7 +97,8 @@ impl Platform {
         self.runtime.handle()
     }
 
-    /// Holds these hospitals' callbacks back, `false` where a lane is in use at the moment.
+    /// Holds these hospitals' callbacks back; `false` where a lane is in use at the moment, and
+    /// then it is to be tried again.
     pub(super) async fn pause_callbacks(&self, hospitals: &[Hospital]) -> Result<bool> {
         let lanes: Vec<_> = hospitals.iter().map(|hospital| hospital.id.0).collect();
         let (node, now_ms) = (self.app.node, self.app.now_ms());
@@ -109,6 +110,14 @@ impl Platform {
             let mut all = true;
             for lane in &lanes {
                 let kind = JobKind::Callback;
+                // A lane that is paused already can't be leased. This lifts the pause, and the
+                // empty window leaves its jobs alone.
+                let none = Which::Window {
+                    lane: *lane,
+                    from_ms: 0,
+                    to_ms: 0,
+                };
+                queue::redo(tx, kind, none, now_ms)?;
                 match queue::lease(tx, kind, *lane, node, now_ms, now_ms + 1, 0)? {
                     Some(_) => queue::release(tx, kind, *lane, node, paused)?,
                     None => all = false,

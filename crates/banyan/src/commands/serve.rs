@@ -26,7 +26,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let master = config::master_key(&settings)?;
     block_on(async {
         let listener = std::net::TcpListener::bind(settings.listen)
-            .with_context(|| format!("监听 {}", settings.listen))?;
+            .with_context(|| {
+                format!(
+                    "监听 {}（端口若被占用，请以配置项 listen 或环境变量 BANYAN_LISTEN 换一个）",
+                    settings.listen
+                )
+            })?;
         let address = listener.local_addr()?;
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let setup = Setup {

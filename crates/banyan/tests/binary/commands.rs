@@ -176,15 +176,15 @@ fn the_catalogue_is_listed_and_each_interface_shown_with_all_its_fields() {
         assert!(shown.contains(spec.name) && shown.contains(spec.source.section), "{shown}");
         if spec.availability == Availability::NotYet {
             assert!(shown.contains("404404"), "{shown}");
+            continue;
         }
-        for fields in [spec.request, spec.reply] {
-            shows_all(&shown, fields);
-        }
+        let (request, reply) = shown.split_once("\n应答\n").unwrap();
+        shows_all(request, spec.request);
+        shows_all(reply, spec.reply);
     }
     let shown = run(banyan(folder.path()).args(["interface", "ORG_MDL_001"])).success();
-    for word in ["/umdl/reportOverdueData", "unsettleList", "actualTime", "51 ", "41 药店购药", "必填"] {
-        let known = shown.contains(word) || word == "41 药店购药" || word == "51 ";
-        assert!(known, "{word}: {shown}");
+    for word in ["/umdl/reportOverdueData", "unsettleList", "41 药店购药", "11 普通门诊", "必填"] {
+        assert!(shown.contains(word), "{word}: {shown}");
     }
     let said = run(banyan(folder.path()).args(["interface", "ORG_X"])).failure();
     assert!(said.contains("ORG_X"), "{said}");
@@ -192,8 +192,8 @@ fn the_catalogue_is_listed_and_each_interface_shown_with_all_its_fields() {
 
 fn shows_all(shown: &str, fields: &[Field]) {
     for field in fields {
-        let line = shown.lines().find(|line| line.trim_start().starts_with(field.code));
-        assert!(line.is_some_and(|line| line.contains(field.name)), "{}: {shown}", field.code);
+        let line = format!("{}  {}  ", field.code, field.name);
+        assert!(shown.contains(&line), "{line}: {shown}");
         match field.kind {
             Kind::List { fields } => shows_all(shown, fields),
             Kind::Dictionary { entries, .. } => {

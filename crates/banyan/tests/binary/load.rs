@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use banyan_protocol::catalogue::Interface;
 use banyan_sandbox::Citizen;
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::listener::Listener;
 use crate::partner::{Partner, items};
 use crate::place::Place;
-use crate::{eventually, random_below};
+use crate::{PATIENCE, eventually, random_below};
 
 /// Items in each report.
 const ITEMS: usize = 5;
@@ -83,7 +84,7 @@ impl Load {
         let mut acknowledged = self.acknowledged.subscribe();
         let goal = *acknowledged.borrow_and_update() + more;
         let waiting = acknowledged.wait_for(|count| *count >= goal);
-        tokio::time::timeout(crate::PATIENCE, waiting)
+        tokio::time::timeout(PATIENCE, waiting)
             .await
             .unwrap()
             .unwrap();
@@ -150,27 +151,7 @@ impl Load {
 
     /// Settles the first items of a report as soon as it is judged.
     async fn settle(&self, partner: &Partner, batch: &str, report: Sent) {
-        let outcome = eventually("the report is judged", async || {
-            let platform = self.platform().await?;
-            let about = json!({ "orgId": partner.org_id, "orgRequestId": batch });
-            let reply = partner.call(&platform, Interface::OrgMdl005, &about).await;
-            match reply {
-                // A report that was not acknowledged may not be there at all.
-                Ok(Err((code, _))) if code == "000105" => Some(None),
-                Ok(Err(refused)) => panic!("{batch}: {refused:?}"),
-                Ok(Ok(reply)) => {
-                    (reply["extData"]["batchState"] == "judged").then_some(Some(reply))
-                }
-                Err(_) => None,
-            }
-        });
-        // While the platform is down for good nobody waits for it.
-        let mut stop = self.stop.subscribe();
-        let outcome = tokio::select! {
-            outcome = outcome => outcome,
-            _ = stop.wait_for(|stop| *stop) => None,
-        };
-        let Some(outcome) = outcome else { return };
+        let Some(outcome) = self.judged_report(partner, batch).await else { return };
         let citizen = &self.citizens[report.citizen];
         let settled: Vec<_> = items(&outcome).into_iter().take(SETTLED).collect();
         let updates: Vec<Value> = settled
@@ -189,6 +170,25 @@ impl Load {
             ..report
         };
         self.send(&number, Interface::OrgMdl003, &update, sent).await;
+    }
+
+    /// Waits until a report is judged; `None` where the platform never got it, or it is time to
+    /// end.
+    async fn judged_report(&self, partner: &Partner, batch: &str) -> Option<Value> {
+        let about = json!({ "orgId": partner.org_id, "orgRequestId": batch });
+        let began = Instant::now();
+        while !*self.stop.borrow() && began.elapsed() < PATIENCE {
+            let platform = self.platform().await?;
+            match partner.call(&platform, Interface::OrgMdl005, &about).await {
+                // A report that was not acknowledged may not be there at all.
+                Ok(Err((code, _))) if code == "000105" => return None,
+                Ok(Err(refused)) => panic!("{batch}: {refused:?}"),
+                Ok(Ok(reply)) if reply["extData"]["batchState"] == "judged" => return Some(reply),
+                Ok(Ok(_)) | Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+        assert!(*self.stop.borrow(), "{batch} is not judged");
+        None
     }
 
     /// Where the platform is; waits as long as it is down, and `None` where it stays so.

@@ -108,10 +108,19 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let (out, err) = self.said();
+            eprintln!("what the program said last:\n{}\n{}", last_lines(&out), last_lines(&err));
+        }
         // It has mostly ended already.
         let _killed = self.child.kill();
         let _ended = self.child.wait();
     }
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
 /// Runs a program to its end.
@@ -132,7 +141,8 @@ impl Ran {
     #[track_caller]
     pub(crate) fn failure(self) -> String {
         assert_eq!(self.code, Some(1), "{}\n{}", self.out, self.err);
-        assert!(self.err.starts_with("错误："), "{}", self.err);
+        let said = self.err.lines().any(|line| line.starts_with("错误："));
+        assert!(said, "{}", self.err);
         self.err
     }
 }

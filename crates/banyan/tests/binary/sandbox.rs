@@ -248,12 +248,12 @@ async fn a_second_start_carries_on() {
     for part in ["mzt", "citizens"] {
         assert_eq!(first.description[part], second.description[part]);
     }
-    let credentials = |sandbox: &Sandbox| {
-        let hospitals = sandbox.description["hospitals"].as_array().unwrap().clone();
+    let credentials = |description: &Value| {
+        let hospitals = description["hospitals"].as_array().unwrap().clone();
         let wanted = ["orgId", "orgName", "appId", "secret"];
         hospitals.iter().map(|one| wanted.map(|part| one[part].clone())).collect::<Vec<_>>()
     };
-    assert_eq!(credentials(&first), credentials(&second));
+    assert_eq!(credentials(&first.description), credentials(&second.description));
     let (platform, hospital) = self::hospital(&second);
     crate::eventually("the batch is still there", async || {
         hospital.outcome(&platform, "kept").await
@@ -272,7 +272,7 @@ async fn a_second_start_carries_on() {
         assert!(!other.path().join("sandbox.json").exists());
     }
     let stranger = Sandbox::start(other.path());
-    assert_ne!(credentials(&first), credentials(&stranger));
+    assert_ne!(credentials(&first.description), credentials(&stranger.description));
     assert_eq!(stranger.program.stop().code, Some(0));
     second.program.signal("INT");
     assert_eq!(second.program.wait().code, Some(0));

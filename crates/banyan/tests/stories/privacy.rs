@@ -1,2 +1,198 @@
-//! Not yet.
-pub(crate) fn listen() {}
+//! Nobody's data leaks: neither the log at its most talkative nor the database in the hands of
+//! somebody without the master key shows who owes, nor any secret.
+
+use std::io::Write;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use banyan_protocol::catalogue::Interface;
+use banyan_sandbox::Fault;
+use banyan_store::db::{Cell, Db, Engine, StoreError};
+use banyan_store::on_both_engines;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use crate::partners_voice::http;
+use crate::telling::{DAY_MS, MINUTE_MS, SECOND_MS, Story, item, person, report, until_number};
+
+/// The log of every story of this process.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        log.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes down what our crates log at any level. Each story begins with it, because it works for
+/// the whole process or not at all.
+pub(crate) fn listen() {
+    static LISTENING: OnceLock<()> = OnceLock::new();
+    LISTENING.get_or_init(|| {
+        let ours = "off,banyan=trace,banyan_platform=trace,banyan_store=trace,banyan_client=trace,\
+                    banyan_protocol=trace,banyan_sandbox=trace";
+        tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(ours))
+            .with_ansi(false)
+            .with_writer(|| Log)
+            .init();
+    });
+}
+
+fn logged() -> String {
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    String::from_utf8_lossy(&log).into_owned()
+}
+
+/// Every row of every table of ours as text, bytes as they are and as hex.
+async fn dump(db: &Db) -> Vec<u8> {
+    let engine = db.engine();
+    db.scan(move |tx| {
+        let list = match engine {
+            Engine::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table'",
+            Engine::Postgres => {
+                "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = 'public'"
+            }
+        };
+        let tables: Vec<String> = tx.query(list, &[], |row| row.get(0))?;
+        let ours = tables.iter().filter(|name| !name.contains("refinery") && !name.starts_with("sqlite_"));
+        let mut dump = Vec::new();
+        let mut count = 0;
+        for table in ours {
+            count += 1;
+            tx.query(&format!("SELECT * FROM {table}"), &[], |row| {
+                for place in 0..row.columns() {
+                    match row.cell(place)? {
+                        Cell::Null => {}
+                        Cell::I64(number) => write!(dump, "{number}").unwrap(),
+                        Cell::Text(text) => dump.extend_from_slice(text.as_bytes()),
+                        Cell::Blob(bytes) => {
+                            dump.extend_from_slice(bytes);
+                            bytes.iter().for_each(|byte| write!(dump, "{byte:02x}").unwrap());
+                        }
+                    }
+                    dump.push(b'|');
+                }
+                dump.push(b'\n');
+                Ok(())
+            })?;
+        }
+        assert!(count >= 12, "{count} tables");
+        Ok::<_, StoreError>(dump)
+    })
+    .await
+    .expect("it can be read")
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// A story with everything in it that could let something slip: what goes well, what is refused,
+/// what a hospital answers wrongly, what an operator does.
+async fn much_happens(story: &Story) -> Vec<String> {
+    let (hospital, voice) = (story.hospital(0), story.voice(0));
+    let (one, two) = (&story.citizens[13], &story.citizens[27]);
+    let (paid, _) = story.owe(0, Some(one), 100).await;
+    story.owe(0, Some(two), 200).await;
+    let (nameless, _) = story.owe(0, None, 300).await;
+    hospital.pay(&paid).await.unwrap();
+    hospital.make_real_name(&nameless, two).await.unwrap();
+    let mut half = person(one);
+    half.as_object_mut().unwrap().remove("ehealthCardId");
+    let mut message = report(hospital, "half", half, &[item("half", "1")]);
+    voice.say(Interface::OrgMdl001, &message).await.done();
+    story.settle().await;
+    story.hospital(1).query(one, false).await.unwrap();
+    story.mzt.query(two).await.unwrap();
+
+    let link = story.mzt.entry_link(one).await.unwrap();
+    let link: url::Url = link.mdrUrl.as_str().parse().unwrap();
+    let entered = http(story.platform(), "GET", link.path(), &[], b"").await;
+    let cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    http(story.platform(), "GET", "/h5/overdue", &[("cookie", &cookie)], b"").await;
+
+    // Values in the wrong places, where an error might repeat them.
+    for (member, value) in [
+        ("idNo", json!([one.id_no])),
+        ("idType", json!(one.id_no)),
+        ("userName", json!(one.user_name.repeat(20))),
+        ("ehealthCardId", json!(two.ehealth_card_id)),
+        ("businessType", json!(one.user_name)),
+    ] {
+        let mut ask = crate::telling::query(one);
+        ask[member] = value;
+        let heard = voice.say(Interface::OrgMdl002, &ask).await;
+        heard.refused("000105", "");
+        assert!(!heard.message.contains(&one.id_no) && !heard.message.contains(&one.user_name));
+    }
+    voice.post("/qmdl/queryOverdueData", json!({"appId": one.id_no}).to_string().as_bytes()).await;
+    voice.say_text(Interface::OrgMdl002, &format!("{{\"idNo\":\"{}\",", one.id_no)).await;
+    for fault in [Fault::Garbage, Fault::Refuse, Fault::FailState, Fault::WrongSignature, Fault::Status(500)] {
+        hospital.set_fault(fault);
+        story.owe(1, Some(one), 1).await;
+        hospital.tell(&paid).await.unwrap();
+        story.after(MINUTE_MS).await;
+    }
+    hospital.set_fault(Fault::None);
+    let rotated = story.desk().rotate(hospital.app_id(), DAY_MS).await.unwrap();
+    story.renew().await;
+    story.after(DAY_MS + 11 * SECOND_MS).await;
+    voice.say(Interface::OrgMdl001, &message).await;
+    // Kept and not judged yet, so that its content is still there.
+    message["orgRequestId"] = json!("waiting");
+    message["unsettleList"][0]["mobilePhone"] = json!(two.mobile_phone);
+    let renewed = story.voice_of(hospital.app_id(), &rotated.secret);
+    renewed.say(Interface::OrgMdl001, &message).await.done();
+
+    let mut secrets = vec![
+        rotated.secret,
+        story.description.mzt.secret.clone(),
+        link.path().rsplit('/').next().unwrap().to_owned(),
+        cookie.split_once('=').unwrap().1.to_owned(),
+    ];
+    secrets.extend(story.description.hospitals.iter().map(|access| access.secret.clone()));
+    for citizen in [one, two] {
+        secrets.extend([
+            citizen.id_no.clone(),
+            citizen.user_name.clone(),
+            citizen.mobile_phone.clone(),
+            citizen.ehealth_card_id.clone(),
+        ]);
+    }
+    secrets
+}
+
+on_both_engines! {
+    async fn neither_log_nor_database_shows_anybody(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let secrets = much_happens(&story).await;
+        until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'ORG_MDL_002' AND result = '000105'", 6).await;
+        let metrics = http(story.platform(), "GET", "/metrics", &[], b"").await.text();
+        let (log, rows) = (logged(), dump(&story.app.db).await);
+        assert!(log.contains("a callback was not taken"), "the log was listened to");
+        assert!(holds(&rows, story.hospital(0).org_id()), "the tables were read");
+        assert_eq!(story.number("SELECT COUNT(*) FROM overdue_batch WHERE content IS NOT NULL").await, 1);
+        // SQLite's own files hold what was deleted, too.
+        let files = match db.url.strip_prefix("sqlite:") {
+            Some(path) => ["", "-wal"].map(|end| std::fs::read(format!("{path}{end}")).unwrap_or_default()).concat(),
+            None => Vec::new(),
+        };
+        let master = std::fs::read_to_string(story.folder.path().join("master.key")).unwrap();
+        for secret in secrets.iter().chain([&master.trim().to_owned()]) {
+            let shown: String = secret.chars().take(2).collect();
+            assert!(!log.contains(secret.as_str()), "the log shows {shown}...");
+            assert!(!holds(&rows, secret), "the database shows {shown}...");
+            assert!(!holds(&files, secret), "the database's files show {shown}...");
+            assert!(!metrics.contains(secret.as_str()), "the metrics show {shown}...");
+        }
+        story.end().await;
+    }
+}

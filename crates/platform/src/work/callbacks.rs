@@ -48,6 +48,8 @@ const FIRST_PAUSE_MS: i64 = 10 * SECOND_MS;
 /// The longest pause: a hospital that is up again waits no longer than this.
 const LONGEST_PAUSE_MS: i64 = 10 * MINUTE_MS;
 
+/// How long the lane of a partner that is switched off rests before somebody looks again.
+const ABSENT_PAUSE_MS: i64 = MINUTE_MS;
 /// Longer than the slowest round: every call of it running into its time limit.
 const LEASE_MS: i64 = 5 * MINUTE_MS;
 /// Notices taken in one round.
@@ -69,7 +71,8 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         paused_until_ms: 0,
     };
     let mut jobs = lease.jobs;
-    if let Some(partner) = app.directory.by_id(PartnerId(lane)) {
+    let partner = app.directory.by_id(PartnerId(lane));
+    if let Some(partner) = partner.filter(|partner| partner.active) {
         while !jobs.is_empty() && state.paused_until_ms == 0 {
             // A paused hospital is tried with one notice, not with sixty-four.
             if state.failures >= BREAKER_FAILURES {
@@ -104,6 +107,9 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
                 None => return Ok(()),
             }
         }
+    } else {
+        // Switched off, or not known to this node yet: its notices wait until it is back.
+        state.paused_until_ms = app.now_ms() + ABSENT_PAUSE_MS;
     }
     app.db
         .write(move |tx| queue::release(tx, JobKind::Callback, lane, node, state))
