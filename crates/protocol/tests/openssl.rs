@@ -24,7 +24,9 @@ const KEY: &[u8; KEY_BYTES] = b"Kq7!\x00\xff\x80z\xe6\xa6\x950123A";
 /// Around every block border of both algorithms (16 and 64 bytes), and some whole messages.
 fn lengths() -> Vec<usize> {
     let borders = [0, 16, 32, 48, 56, 64, 80, 112, 120, 128, 192, 256];
-    let around = borders.into_iter().flat_map(|border| border.max(1) - 1..=border + 1);
+    let around = borders
+        .into_iter()
+        .flat_map(|border| border.max(1) - 1..=border + 1);
     let mut lengths: Vec<usize> = around.chain([600, 4_095, 16_384, 60_000]).collect();
     lengths.dedup();
     lengths
@@ -34,7 +36,9 @@ fn lengths() -> Vec<usize> {
 fn bytes(length: usize) -> Vec<u8> {
     let mut state = length as u64 + 1;
     let next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     };
     std::iter::repeat_with(next).take(length).collect()
@@ -51,13 +55,19 @@ fn sm3_is_that_of_openssl() {
         fs::write(folder.path().join(name), bytes(length)).unwrap();
     }
     // One process for all of them: a line `digest *file` each.
-    let arguments = ["dgst", "-sm3", "-r"].into_iter().chain(names.iter().map(String::as_str));
+    let arguments = ["dgst", "-sm3", "-r"]
+        .into_iter()
+        .chain(names.iter().map(String::as_str));
     let said = String::from_utf8(openssl(folder.path(), arguments, b"")).unwrap();
     assert_eq!(said.lines().count(), names.len());
     for (line, length) in said.lines().zip(lengths()) {
         let (digest, name) = line.split_once(" *").unwrap();
         assert_eq!(name, length.to_string());
-        assert_eq!(digest, hex::encode(sm3::digest(&bytes(length))), "{length} bytes");
+        assert_eq!(
+            digest,
+            hex::encode(sm3::digest(&bytes(length))),
+            "{length} bytes"
+        );
     }
 }
 
@@ -81,13 +91,20 @@ fn a_sealed_message_opens_with_openssl_alone() {
     if !is_there("openssl", "openssl") {
         return;
     }
-    let (text, business) = ("0123456789abcdef-and-the-rest", "{ \"名\" : \"榕 & 树=1\" }");
+    let (text, business) = (
+        "0123456789abcdef-and-the-rest",
+        "{ \"名\" : \"榕 & 树=1\" }",
+    );
     let secret = Secret::parse(text).unwrap();
     let sealed = Sealing::call("the-app", 1_630_639_075_173, business).seal(&secret);
     let message: Value = serde_json::from_str(&sealed).unwrap();
     let part = |name: &str| message[name].as_str().unwrap();
     // What openssl reads and writes is standard base64; the message is in the URL-safe one.
-    let cipher = openssl(Path::new("."), ["base64", "-d", "-A"], standard(part("encryptData")).as_bytes());
+    let cipher = openssl(
+        Path::new("."),
+        ["base64", "-d", "-A"],
+        standard(part("encryptData")).as_bytes(),
+    );
     assert_eq!(sm4(key(text), &cipher, "-d"), business.as_bytes());
     let to_sign = format!(
         "appId=the-app&encryptType=SM4&param={business}&signType=SM3&timestamp=1630639075173\
@@ -104,7 +121,11 @@ fn a_message_that_openssl_sealed_opens() {
     }
     let text = "榕树秘钥-secret-of-a-hospital";
     let secret = Secret::parse(text).unwrap();
-    for business in ["{}", "{ \"orgId\":\t\"H1\" }", "{\"名\":\"榕 & 树=1 + 𠮷\",\"n\":1.50}"] {
+    for business in [
+        "{}",
+        "{ \"orgId\":\t\"H1\" }",
+        "{\"名\":\"榕 & 树=1 + 𠮷\",\"n\":1.50}",
+    ] {
         let to_sign = format!(
             "appId=a&encryptType=SM4&param={business}&signType=SM3&timestamp=1&version=1.0.0&key={text}"
         );
@@ -143,7 +164,10 @@ fn sm3_and_sm4_are_those_of_node() {
         return;
     }
     let lengths: Vec<usize> = (0..=257).chain([1_000, 4_096, 9_999]).collect();
-    let texts: Vec<String> = lengths.iter().map(|length| hex::encode(bytes(*length))).collect();
+    let texts: Vec<String> = lengths
+        .iter()
+        .map(|length| hex::encode(bytes(*length)))
+        .collect();
     let input = json!({ "key": hex::encode(KEY), "texts": texts }).to_string();
     let said = run(Command::new("node").args(["-e", IN_NODE]), input.as_bytes());
     let said: Vec<(String, String)> = serde_json::from_slice(&said).unwrap();
@@ -152,7 +176,11 @@ fn sm3_and_sm4_are_those_of_node() {
     for (length, (digest, encrypted)) in lengths.into_iter().zip(said) {
         let text = bytes(length);
         assert_eq!(digest, hex::encode(sm3::digest(&text)), "{length} bytes");
-        assert_eq!(encrypted, hex::encode(cipher.encrypt_ecb(&text)), "{length} bytes");
+        assert_eq!(
+            encrypted,
+            hex::encode(cipher.encrypt_ecb(&text)),
+            "{length} bytes"
+        );
     }
 }
 
@@ -183,12 +211,23 @@ fn sm4(key: &[u8; KEY_BYTES], input: &[u8], way: &str) -> Vec<u8> {
 }
 
 fn signed_by_openssl(to_sign: &str) -> String {
-    let digest = openssl(Path::new("."), ["dgst", "-sm3", "-binary"], to_sign.as_bytes());
+    let digest = openssl(
+        Path::new("."),
+        ["dgst", "-sm3", "-binary"],
+        to_sign.as_bytes(),
+    );
     String::from_utf8(openssl(Path::new("."), ["base64", "-A"], &digest)).unwrap()
 }
 
-fn openssl<'a>(folder: &Path, arguments: impl IntoIterator<Item = &'a str>, input: &[u8]) -> Vec<u8> {
-    run(Command::new("openssl").current_dir(folder).args(arguments), input)
+fn openssl<'a>(
+    folder: &Path,
+    arguments: impl IntoIterator<Item = &'a str>,
+    input: &[u8],
+) -> Vec<u8> {
+    run(
+        Command::new("openssl").current_dir(folder).args(arguments),
+        input,
+    )
 }
 
 /// What the program makes of this input.
@@ -222,7 +261,10 @@ fn is_there(program: &str, package: &str) -> bool {
         return true;
     }
     let why = format!("{program} is not installed: apt-get install {package}");
-    assert!(std::env::var_os("CI").is_none(), "a build server must have it: {why}");
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "a build server must have it: {why}"
+    );
     eprintln!("skipped: {why}");
     false
 }

@@ -31,7 +31,7 @@ CREATE TABLE operator_audit (
 CREATE INDEX operator_audit_unsealed ON operator_audit (id) WHERE block IS NULL;
 CREATE INDEX operator_audit_block_entries ON operator_audit (block) WHERE block IS NOT NULL;
 
--- The links of both chains: digest = SM3 over the previous digest and the entries.
+-- The links of both chains: digest = keyed SM3-HMAC over the previous digest and the entries.
 CREATE TABLE chain_block (
     chain TEXT NOT NULL,
     number BIGINT NOT NULL,
@@ -41,3 +41,4 @@ CREATE TABLE chain_block (
     pruned_ms BIGINT,
     PRIMARY KEY (chain, number)
 );
+CREATE INDEX chain_block_unpruned ON chain_block (chain, number) WHERE pruned_ms IS NULL;

@@ -1,13 +1,17 @@
 //! Hash chains: what was written down can't be changed or taken out without a trace.
 //!
 //! Sealing runs behind the messages, never on their path: it gathers entries that stand in no
-//! block yet, in the order of their ids, and closes a block over them, digest = SM3(previous
-//! digest, number, every entry). Entries that commit late simply land in a later block. Old blocks
-//! are pruned whole; their digests stay, so that the rest can still be verified.
+//! block yet, in the order of their ids, and closes a block over them: digest = SM3-HMAC under a key
+//! of the vault over the previous digest, number, time, count and every entry's SM3. Whoever holds
+//! the database alone can't rebuild it. Entries that commit late simply land in a later block. Old
+//! blocks are pruned whole, oldest first; their digests stay, so that the rest can still be
+//! verified. A tail that was cut off shows only against an earlier note of the last digest, which
+//! the log has.
 
 use banyan_protocol::crypto::sm3::{self, Sm3Digest};
 
 use crate::db::{Cell, Db, Row, StoreError, Tx, Val};
+use crate::vault::Vault;
 
 /// A table that is sealed into a chain.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +48,7 @@ pub struct Verification {
 pub fn seal_next(
     tx: &mut Tx<'_>,
     chain: &Chain,
+    vault: &Vault,
     now_ms: i64,
     limit: usize,
 ) -> Result<usize, StoreError> {
@@ -58,8 +63,8 @@ pub fn seal_next(
         |row| Ok((row.get::<i64>(0)?, row.get::<[u8; 32]>(1)?)),
     )?;
     let (number, previous) = last.map_or((1, GENESIS), |(number, digest)| (number + 1, digest));
-    let digest = block_digest(&previous, number, &entries);
     let count = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+    let digest = block_digest(vault, chain, &previous, [number, now_ms, count], &entries);
     tx.execute(
         "INSERT INTO chain_block (chain, number, sealed_ms, entries, digest, pruned_ms) \
          VALUES ($1, $2, $3, $4, $5, NULL)",
@@ -79,65 +84,116 @@ pub fn seal_next(
     Ok(entries.len())
 }
 
-/// Recomputes a chain from its first block on. `progress` is told the number of each block done.
+/// The number and digest of a chain's last block, for a note that stands outside the database.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn head(db: &Db, chain: &Chain) -> Result<Option<(i64, Sm3Digest)>, StoreError> {
+    db.query_opt(
+        "SELECT number, digest FROM chain_block WHERE chain = $1 ORDER BY number DESC LIMIT 1",
+        &[chain.name.into()],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+    .await
+}
+
+/// Recomputes a chain from its first block on. `progress` is told the number of the last block
+/// done, again and again.
 ///
 /// # Errors
 /// Any [`StoreError`].
 pub async fn verify(
     db: &Db,
     chain: &'static Chain,
-    mut progress: impl FnMut(i64) + Send + 'static,
+    vault: &Vault,
+    mut progress: impl FnMut(i64),
 ) -> Result<Verification, StoreError> {
-    db.scan(move |tx| {
-        let mut found = Verification {
+    let mut state = Walk {
+        found: Verification {
             blocks: 0,
             pruned: 0,
             entries: 0,
             broken: None,
-        };
-        let (mut previous, mut number) = (GENESIS, 1);
-        loop {
-            let block = tx.query_opt(
-                "SELECT entries, digest, pruned_ms FROM chain_block \
-                 WHERE chain = $1 AND number = $2",
-                &[chain.name.into(), number.into()],
-                |row| {
-                    Ok((
-                        row.get::<i64>(0)?,
-                        row.get::<[u8; 32]>(1)?,
-                        row.get::<Option<i64>>(2)?,
-                    ))
-                },
-            )?;
-            let Some((count, digest, pruned_ms)) = block else {
-                break;
-            };
-            if pruned_ms.is_some() {
-                found.pruned += 1;
-            } else {
-                let entries = tx.query(chain.of_block, &[number.into()], read_entry)?;
-                let complete = i64::try_from(entries.len()) == Ok(count);
-                if !complete || block_digest(&previous, number, &entries) != digest {
-                    found.broken = Some(number);
-                    return Ok(found);
-                }
-                found.blocks += 1;
-                found.entries += count;
-            }
-            progress(number);
-            previous = digest;
-            number += 1;
+        },
+        previous: GENESIS,
+        next: 1,
+    };
+    loop {
+        // A snapshot for each stretch: one over the whole walk would keep SQLite's log from
+        // being moved into its file for as long.
+        let (vault, before) = (vault.clone(), state.next);
+        state = db.scan(move |tx| walk(tx, chain, &vault, state)).await?;
+        progress(state.next - 1);
+        if state.found.broken.is_some() || state.next == before {
+            return Ok(state.found);
         }
-        // A block beyond a missing one, or entries marked with a block that is gone.
-        let beyond = tx.query_opt(
-            "SELECT MIN(number) FROM chain_block WHERE chain = $1 AND number > $2",
+    }
+}
+
+/// Blocks looked at in one snapshot.
+const STRETCH: i64 = 100;
+
+struct Walk {
+    found: Verification,
+    previous: Sm3Digest,
+    next: i64,
+}
+
+fn walk(
+    tx: &mut Tx<'_>,
+    chain: &Chain,
+    vault: &Vault,
+    mut state: Walk,
+) -> Result<Walk, StoreError> {
+    let end = state.next + STRETCH;
+    while state.next < end {
+        let number = state.next;
+        let block = tx.query_opt(
+            "SELECT sealed_ms, entries, digest, pruned_ms FROM chain_block \
+             WHERE chain = $1 AND number = $2",
             &[chain.name.into(), number.into()],
-            |row| row.get::<Option<i64>>(0),
+            |row| {
+                Ok((
+                    row.get::<i64>(0)?,
+                    row.get::<i64>(1)?,
+                    row.get::<[u8; 32]>(2)?,
+                    row.get::<Option<i64>>(3)?,
+                ))
+            },
         )?;
-        found.broken = beyond.flatten().map(|_| number);
-        Ok(found)
-    })
-    .await
+        let Some((sealed_ms, count, digest, pruned_ms)) = block else {
+            // The end of the chain, unless a block stands beyond the missing one.
+            let beyond = tx.query_opt(
+                "SELECT MIN(number) FROM chain_block WHERE chain = $1 AND number > $2",
+                &[chain.name.into(), number.into()],
+                |row| row.get::<Option<i64>>(0),
+            )?;
+            state.found.broken = beyond.flatten().map(|_| number);
+            return Ok(state);
+        };
+        if pruned_ms.is_some() {
+            // Only the oldest are ever pruned: one behind a block that stands is a forgery.
+            if state.found.blocks > 0 {
+                state.found.broken = Some(number);
+                return Ok(state);
+            }
+            state.found.pruned += 1;
+        } else {
+            let entries = tx.query(chain.of_block, &[number.into()], read_entry)?;
+            let complete = i64::try_from(entries.len()) == Ok(count);
+            let facts = [number, sealed_ms, count];
+            let made = block_digest(vault, chain, &state.previous, facts, &entries);
+            if !complete || made != digest {
+                state.found.broken = Some(number);
+                return Ok(state);
+            }
+            state.found.blocks += 1;
+            state.found.entries += count;
+        }
+        state.previous = digest;
+        state.next = number + 1;
+    }
+    Ok(state)
 }
 
 /// Removes the entries of the oldest block if it was sealed before `before_ms`; its link stays.
@@ -175,11 +231,19 @@ struct Entry {
     digest: Sm3Digest,
 }
 
-fn block_digest(previous: &Sm3Digest, number: i64, entries: &[Entry]) -> Sm3Digest {
-    let number = number.to_be_bytes();
-    let mut parts: Vec<&[u8]> = vec![previous, &number];
+/// `facts` are the block's number, when it was sealed, and how many entries it has.
+fn block_digest(
+    vault: &Vault,
+    chain: &Chain,
+    previous: &Sm3Digest,
+    facts: [i64; 3],
+    entries: &[Entry],
+) -> Sm3Digest {
+    let facts = facts.map(i64::to_be_bytes);
+    let mut parts: Vec<&[u8]> = vec![chain.name.as_bytes(), previous];
+    parts.extend(facts.iter().map(|fact| &fact[..]));
     parts.extend(entries.iter().map(|entry| &entry.digest[..]));
-    sm3::digest_parts(&parts)
+    vault.chain_code(&parts)
 }
 
 /// An entry's digest covers each column with its type, so that NULL differs from an empty text.
@@ -230,15 +294,20 @@ mod tests {
         .unwrap();
     }
 
+    fn vault() -> Vault {
+        crate::vault::tests::vault(1)
+    }
+
     async fn seal(db: &TestDb, limit: usize) -> usize {
-        db.write(move |tx| seal_next(tx, &JOURNAL, 2_000, limit))
+        let vault = vault();
+        db.write(move |tx| seal_next(tx, &JOURNAL, &vault, 2_000, limit))
             .await
             .unwrap()
     }
 
     async fn tamper(db: &TestDb, sql: &'static str) -> Option<i64> {
         db.write(move |tx| tx.execute(sql, &[])).await.unwrap();
-        verify(db, &JOURNAL, |_| {}).await.unwrap().broken
+        verify(db, &JOURNAL, &vault(), |_| {}).await.unwrap().broken
     }
 
     crate::on_both_engines! {
@@ -249,7 +318,7 @@ mod tests {
             // An entry with a lower id that commits late lands in the next block.
             write_entries(db, 0..1).await;
             assert_eq!(seal(db, 10).await, 5);
-            let whole = verify(db, &JOURNAL, |_| {}).await.unwrap();
+            let whole = verify(db, &JOURNAL, &vault(), |_| {}).await.unwrap();
             assert_eq!(
                 whole,
                 Verification { blocks: 2, pruned: 0, entries: 8, broken: None }
@@ -286,12 +355,29 @@ mod tests {
             };
             assert!(!prune(2_000).await);
             assert!(prune(2_001).await);
-            let rest = verify(db, &JOURNAL, |_| {}).await.unwrap();
+            let rest = verify(db, &JOURNAL, &vault(), |_| {}).await.unwrap();
             assert_eq!(
                 rest,
                 Verification { blocks: 1, pruned: 1, entries: 3, broken: None }
             );
             assert_eq!(tamper(db, "UPDATE journal SET result = 'x' WHERE id = 4").await, Some(2));
+        }
+
+        async fn a_block_that_only_says_it_was_pruned_shows(db: &TestDb) {
+            write_entries(db, 0..9).await;
+            for _ in 0..3 {
+                assert_eq!(seal(db, 3).await, 3);
+            }
+            let forged = tamper(db, "UPDATE chain_block SET pruned_ms = 9 WHERE number = 2").await;
+            assert_eq!(forged, Some(2));
+        }
+
+        async fn a_chain_made_without_the_key_shows(db: &TestDb) {
+            write_entries(db, 0..3).await;
+            assert_eq!(seal(db, 3).await, 3);
+            let other = crate::vault::tests::vault(2);
+            assert_eq!(verify(db, &JOURNAL, &other, |_| {}).await.unwrap().broken, Some(1));
+            assert_eq!(head(db, &JOURNAL).await.unwrap().unwrap().0, 1);
         }
     }
 }

@@ -11,8 +11,10 @@ pub struct Partner {
     pub id: PartnerId,
     /// What it is and how it may be called; everything an operator sets.
     pub profile: Profile,
-    /// Its live secrets, newest first; at most two.
+    /// Its live secrets, the one in use first; at most two.
     pub secrets: Vec<LiveSecret>,
+    /// The dialect in which it signed last, as a number of the envelope's own.
+    pub dialect: u8,
 }
 
 /// Everything about a partner that an operator sets.
@@ -26,11 +28,10 @@ pub struct Profile {
     pub org_id: Option<String>,
     /// 机构名称 or the channel's name.
     pub name: String,
-    /// Where ORG_002 goes where a batch names no address of its own.
-    pub callback_url: Option<String>,
-    /// Where ORG_001 goes.
-    pub settlement_url: Option<String>,
-    /// Hosts that may be called for it; see `AllowedHosts` of the client.
+    /// The address that the paths of ORG_001 and ORG_002 are appended to.
+    pub base_url: Option<String>,
+    /// Hosts that may be called for it besides the base address's own; see `AllowedHosts` of the
+    /// client.
     pub hosts: Vec<String>,
     /// Codes of the interfaces that it may call.
     pub grants: Vec<String>,
@@ -90,17 +91,16 @@ pub fn add(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO partner (id, app_id, kind, org_id, name, callback_url, settlement_url, hosts, \
-         grants, rate_per_second, plain_replies, active, created_ms, changed_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)",
+        "INSERT INTO partner (id, app_id, kind, org_id, name, base_url, hosts, grants, \
+         rate_per_second, plain_replies, active, dialect, created_ms, changed_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $12)",
         &[
             id.into(),
             (&profile.app_id).into(),
             profile.kind.as_text().into(),
             profile.org_id.as_deref().into(),
             (&profile.name).into(),
-            profile.callback_url.as_deref().into(),
-            profile.settlement_url.as_deref().into(),
+            profile.base_url.as_deref().into(),
             profile.hosts.join(" ").into(),
             profile.grants.join(" ").into(),
             profile.rate_per_second.into(),
@@ -143,47 +143,42 @@ pub fn rotate(
     Ok(true)
 }
 
-/// Switches a partner off (or on again). `false` where there is no such partner.
+/// Writes a partner's profile anew; appId, kind and orgId stay. `false` where there is no such
+/// partner.
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub fn set_active(
-    tx: &mut Tx<'_>,
-    app_id: &str,
-    active: bool,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
+pub fn change(tx: &mut Tx<'_>, profile: &Profile, now_ms: i64) -> Result<bool, StoreError> {
     let changed = tx.execute(
-        "UPDATE partner SET active = $2, changed_ms = $3 WHERE app_id = $1",
-        &[app_id.into(), active.into(), now_ms.into()],
-    )?;
-    raise_revision(tx)?;
-    Ok(changed > 0)
-}
-
-/// Changes where a partner is called and which hosts may be called for it.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn set_addresses(
-    tx: &mut Tx<'_>,
-    app_id: &str,
-    callback_url: Option<&str>,
-    settlement_url: Option<&str>,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
-    let changed = tx.execute(
-        "UPDATE partner SET callback_url = $2, settlement_url = $3, changed_ms = $4 \
-         WHERE app_id = $1",
+        "UPDATE partner SET name = $2, base_url = $3, hosts = $4, grants = $5, \
+         rate_per_second = $6, plain_replies = $7, active = $8, changed_ms = $9 WHERE app_id = $1",
         &[
-            app_id.into(),
-            callback_url.into(),
-            settlement_url.into(),
+            (&profile.app_id).into(),
+            (&profile.name).into(),
+            profile.base_url.as_deref().into(),
+            profile.hosts.join(" ").into(),
+            profile.grants.join(" ").into(),
+            profile.rate_per_second.into(),
+            profile.plain_replies.into(),
+            profile.active.into(),
             now_ms.into(),
         ],
     )?;
     raise_revision(tx)?;
     Ok(changed > 0)
+}
+
+/// Remembers the dialect in which a partner signed, so that a node that never heard it calls it
+/// in its own way too. Raises no revision: nothing that was read becomes wrong.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn keep_dialect(tx: &mut Tx<'_>, id: PartnerId, dialect: u8) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE partner SET dialect = $2 WHERE id = $1",
+        &[id.into(), u32::from(dialect).into()],
+    )?;
+    Ok(())
 }
 
 /// The number that rises with every change to any partner.
@@ -209,15 +204,16 @@ pub async fn all(db: &Db, vault: &Vault, now_ms: i64) -> Result<Vec<Partner>, St
     let vault = vault.clone();
     db.scan(move |tx| {
         let mut partners = tx.query(
-            "SELECT id, app_id, kind, org_id, name, callback_url, settlement_url, hosts, grants, \
-             rate_per_second, plain_replies, active FROM partner ORDER BY app_id",
+            "SELECT id, app_id, kind, org_id, name, base_url, hosts, grants, rate_per_second, \
+             plain_replies, active, dialect FROM partner ORDER BY app_id",
             &[],
             read_partner,
         )?;
-        // Newest first, as id order is the order of making.
+        // The one in use first; ids of several nodes do not say which is newer.
         let secrets = tx.query(
             "SELECT partner_id, sealed, ends_ms FROM partner_secret \
-             WHERE ends_ms IS NULL OR ends_ms > $1 ORDER BY id DESC",
+             WHERE ends_ms IS NULL OR ends_ms > $1 \
+             ORDER BY CASE WHEN ends_ms IS NULL THEN 0 ELSE 1 END, created_ms DESC, id DESC",
             &[now_ms.into()],
             |row| {
                 Ok((
@@ -286,16 +282,16 @@ fn read_partner(row: &Row<'_>) -> Result<Partner, StoreError> {
             kind: Kind::from_text(&row.get::<String>(2)?)?,
             org_id: row.get(3)?,
             name: row.get(4)?,
-            callback_url: row.get(5)?,
-            settlement_url: row.get(6)?,
-            hosts: words(row.get(7)?),
-            grants: words(row.get(8)?),
-            rate_per_second: u32::try_from(row.get::<i64>(9)?)
+            base_url: row.get(5)?,
+            hosts: words(row.get(6)?),
+            grants: words(row.get(7)?),
+            rate_per_second: u32::try_from(row.get::<i64>(8)?)
                 .map_err(|_| StoreError::Corrupt("partner.rate_per_second".to_owned()))?,
-            plain_replies: row.get(10)?,
-            active: row.get(11)?,
+            plain_replies: row.get(9)?,
+            active: row.get(10)?,
         },
         secrets: Vec::new(),
+        dialect: u8::try_from(row.get::<i64>(11)?).unwrap_or(0),
     })
 }
 

@@ -43,8 +43,8 @@ pub struct Job {
     pub subject: i64,
     /// How often it was tried before.
     pub attempts: u32,
-    /// When it was left.
-    pub created_ms: i64,
+    /// When its tries began: when it was left, or when an operator had it done again.
+    pub since_ms: i64,
 }
 
 /// A lane that has something due.
@@ -93,6 +93,14 @@ pub struct LaneState {
     pub paused_until_ms: i64,
 }
 
+impl LaneState {
+    /// Nothing failed, nothing is paused.
+    pub const WELL: Self = Self {
+        failures: 0,
+        paused_until_ms: 0,
+    };
+}
+
 /// How much is waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
@@ -104,28 +112,41 @@ pub struct Backlog {
     pub given_up: i64,
 }
 
-/// Leaves a job.
+/// Leaves a job. One of an ordered kind goes behind those that wait in its lane, whatever the
+/// clocks of the nodes say.
 ///
 /// # Errors
 /// Any [`StoreError`].
 pub fn leave(tx: &mut Tx<'_>, job: &NewJob, now_ms: i64) -> Result<(), StoreError> {
+    let (kind, lane) = (job.kind.as_number(), job.lane);
+    let mut due_ms = job.due_ms;
+    if job.kind.is_ordered() {
+        let last_ms = tx.query_opt(
+            "SELECT MAX(due_ms) FROM job WHERE kind = $1 AND lane = $2 AND state = 0",
+            &[kind.into(), lane.into()],
+            |row| row.get::<Option<i64>>(0),
+        )?;
+        if let Some(last_ms) = last_ms.flatten() {
+            due_ms = due_ms.max(last_ms + 1);
+        }
+    }
     tx.execute(
-        "INSERT INTO job (id, kind, lane, subject, state, due_ms, attempts, created_ms, ended_ms, \
-         last_fault) VALUES ($1, $2, $3, $4, 0, $5, 0, $6, NULL, NULL)",
+        "INSERT INTO job (id, kind, lane, subject, state, due_ms, attempts, created_ms, since_ms, \
+         ended_ms, last_fault) VALUES ($1, $2, $3, $4, 0, $5, 0, $6, $6, NULL, NULL)",
         &[
             job.id.into(),
-            job.kind.as_number().into(),
-            job.lane.into(),
+            kind.into(),
+            lane.into(),
             job.subject.into(),
-            job.due_ms.into(),
+            due_ms.into(),
             now_ms.into(),
         ],
     )?;
     Ok(())
 }
 
-/// The lanes of a kind that have something due, are neither held nor paused; those that failed
-/// least come first.
+/// The lanes of a kind that have something due, are neither held nor paused; those that did well
+/// come first, and among them the one whose work has waited longest.
 ///
 /// Steps from lane to lane along the index, so that a lane with a million waiting jobs costs no
 /// more than one with a single job.
@@ -145,14 +166,23 @@ pub async fn due_lanes(
            SELECT (SELECT MIN(j.lane) FROM job j \
                    WHERE j.kind = $1 AND j.state = 0 AND j.lane > lanes.lane) \
            FROM lanes WHERE lanes.lane IS NOT NULL) \
-         SELECT lanes.lane, COALESCE(l.failures, 0) FROM lanes \
-         LEFT JOIN lane_lease l ON l.kind = $1 AND l.lane = lanes.lane \
-         WHERE lanes.lane IS NOT NULL \
-         AND COALESCE(l.held_until_ms, 0) <= $2 AND COALESCE(l.paused_until_ms, 0) <= $2 \
-         AND (SELECT MIN(j.due_ms) FROM job j \
-              WHERE j.kind = $1 AND j.state = 0 AND j.lane = lanes.lane) <= $2 \
-         ORDER BY 2, 1 LIMIT $3",
-        &[kind.as_number().into(), now_ms.into(), limit.into()],
+         , waiting (lane, failures, due_ms) AS ( \
+           SELECT lanes.lane, COALESCE(l.failures, 0), \
+                  (SELECT MIN(j.due_ms) FROM job j \
+                   WHERE j.kind = $1 AND j.state = 0 AND j.lane = lanes.lane) \
+           FROM lanes LEFT JOIN lane_lease l ON l.kind = $1 AND l.lane = lanes.lane \
+           WHERE lanes.lane IS NOT NULL \
+           AND (COALESCE(l.held_until_ms, 0) <= $2 OR l.held_until_ms > $5) \
+           AND (COALESCE(l.paused_until_ms, 0) <= $2 OR l.paused_until_ms > $5)) \
+         SELECT lane, failures FROM waiting WHERE due_ms <= $4 \
+         ORDER BY CASE WHEN failures = 0 THEN 0 ELSE 1 END, due_ms, lane LIMIT $3",
+        &[
+            kind.as_number().into(),
+            now_ms.into(),
+            limit.into(),
+            kind.horizon_ms(now_ms).into(),
+            beyond_belief_ms(now_ms).into(),
+        ],
         |row| {
             Ok(DueLane {
                 lane: row.get(0)?,
@@ -181,7 +211,8 @@ pub fn lease(
         "INSERT INTO lane_lease (kind, lane, holder, held_until_ms, failures, paused_until_ms) \
          VALUES ($1, $2, $3, $4, 0, 0) \
          ON CONFLICT (kind, lane) DO UPDATE SET holder = $3, held_until_ms = $4 \
-         WHERE lane_lease.held_until_ms <= $5 AND lane_lease.paused_until_ms <= $5 \
+         WHERE (lane_lease.held_until_ms <= $5 OR lane_lease.held_until_ms > $6) \
+         AND (lane_lease.paused_until_ms <= $5 OR lane_lease.paused_until_ms > $6) \
          RETURNING failures",
         &[
             kind.as_number().into(),
@@ -189,6 +220,7 @@ pub fn lease(
             holder.into(),
             until_ms.into(),
             now_ms.into(),
+            beyond_belief_ms(now_ms).into(),
         ],
         |row| row.get(0).map(count),
     )?;
@@ -199,9 +231,49 @@ pub fn lease(
     Ok(Some(Lease { failures, jobs }))
 }
 
+/// Holds a lane on until `until_ms`, where its work takes long; `false` where the lease was lost.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn hold(
+    tx: &mut Tx<'_>,
+    kind: JobKind,
+    lane: i64,
+    holder: NodeId,
+    until_ms: i64,
+) -> Result<bool, StoreError> {
+    let held = tx.execute(
+        "UPDATE lane_lease SET held_until_ms = $4 WHERE kind = $1 AND lane = $2 AND holder = $3",
+        &[
+            kind.as_number().into(),
+            lane.into(),
+            holder.into(),
+            until_ms.into(),
+        ],
+    )?;
+    Ok(held > 0)
+}
+
+/// Gives every lane and every scheduled piece of work free, where only one process works on the
+/// database: whoever held them is gone.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn free_all(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE lane_lease SET held_until_ms = 0 WHERE held_until_ms > 0",
+        &[],
+    )?;
+    tx.execute(
+        "UPDATE schedule SET held_until_ms = 0 WHERE held_until_ms > 0",
+        &[],
+    )?;
+    Ok(())
+}
+
 /// Keeps what became of jobs of a held lane, holds the lane on until `until_ms` and takes its next
-/// due jobs; `None` where the lease was lost meanwhile (what became of the jobs is kept all the
-/// same).
+/// due jobs; where there are none, gives the lane back at once, its failures forgotten. `None`
+/// where the lease was lost meanwhile (what became of the jobs is kept all the same).
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -220,19 +292,14 @@ pub fn carry_on(
     limit: i64,
 ) -> Result<Option<Vec<Job>>, StoreError> {
     end(tx, kind, ends, now_ms)?;
-    let held = tx.execute(
-        "UPDATE lane_lease SET held_until_ms = $4 WHERE kind = $1 AND lane = $2 AND holder = $3",
-        &[
-            kind.as_number().into(),
-            lane.into(),
-            holder.into(),
-            until_ms.into(),
-        ],
-    )?;
-    if held == 0 {
+    if !hold(tx, kind, lane, holder, until_ms)? {
         return Ok(None);
     }
-    due_jobs(tx, kind, lane, now_ms, limit).map(Some)
+    let jobs = due_jobs(tx, kind, lane, now_ms, limit)?;
+    if jobs.is_empty() {
+        release(tx, kind, lane, holder, LaneState::WELL)?;
+    }
+    Ok(Some(jobs))
 }
 
 /// Gives a lane back.
@@ -270,12 +337,17 @@ pub fn end(
     ends: &[(JobId, JobEnd)],
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    let done: Vec<Vec<Val<'_>>> = ends
+        .iter()
+        .filter(|(_, end)| *end == JobEnd::Done)
+        .map(|(id, _)| vec![(*id).into()])
+        .collect();
+    if kind != JobKind::Callback {
+        tx.execute_each("DELETE FROM job WHERE id = $1", &done)?;
+    }
     for (id, end) in ends {
         let (state, due_ms, ended_ms, fault) = match end {
-            JobEnd::Done if kind != JobKind::Callback => {
-                tx.execute("DELETE FROM job WHERE id = $1", &[(*id).into()])?;
-                continue;
-            }
+            JobEnd::Done if kind != JobKind::Callback => continue,
             JobEnd::Done => (1, now_ms, Some(now_ms), None),
             JobEnd::Again { due_ms, fault } => (0, *due_ms, None, Some(fault)),
             JobEnd::GivenUp { fault } => (2, now_ms, Some(now_ms), Some(fault)),
@@ -295,13 +367,14 @@ pub fn end(
     Ok(())
 }
 
-/// Which ended jobs are to be done again.
+/// Which jobs are to be done again.
 #[derive(Debug, Clone, Copy)]
 pub enum Which {
-    /// This one.
+    /// This one, whatever became of it.
     One(JobId),
-    /// Those of a lane that were left in a window of time.
-    Window {
+    /// Those of a lane that were left in a window of time and were not done: the ones given up,
+    /// and the ones that wait for their next try.
+    Undone {
         /// The lane.
         lane: i64,
         /// From this moment on.
@@ -309,42 +382,53 @@ pub enum Which {
         /// Before this moment.
         to_ms: i64,
     },
+    /// Those of a lane that were left in a window of time and were done.
+    Done {
+        /// The lane.
+        lane: i64,
+        /// From this moment on.
+        from_ms: i64,
+        /// Before this moment.
+        to_ms: i64,
+    },
+    /// All that were given up, in every lane.
+    GivenUp,
 }
 
-/// Has ended jobs done again, from their first attempt; their ids stay. Lifts the pause of the
-/// lanes concerned. Gives how many.
+/// Has jobs done again, from their first attempt; their ids stay. Lifts the pause of the lanes
+/// concerned. Gives how many.
 ///
 /// # Errors
 /// Any [`StoreError`].
 pub fn redo(tx: &mut Tx<'_>, kind: JobKind, which: Which, now_ms: i64) -> Result<u64, StoreError> {
-    let kind_number = kind.as_number();
+    let number = kind.as_number();
     match which {
         Which::One(id) => {
             let lane = tx.query_opt(
                 "SELECT lane FROM job WHERE id = $1 AND kind = $2",
-                &[id.into(), kind_number.into()],
+                &[id.into(), number.into()],
                 |row| row.get::<i64>(0),
             )?;
             let Some(lane) = lane else { return Ok(0) };
-            lift_pause(tx, kind, lane)?;
+            lift_pause(tx, lane)?;
             tx.execute(
-                "UPDATE job SET state = 0, due_ms = $3, attempts = 0, ended_ms = NULL \
-                 WHERE id = $1 AND kind = $2",
-                &[id.into(), kind_number.into(), now_ms.into()],
+                "UPDATE job SET state = 0, due_ms = $3, since_ms = $3, attempts = 0, \
+                 ended_ms = NULL WHERE id = $1 AND kind = $2",
+                &[id.into(), number.into(), now_ms.into()],
             )
         }
-        Which::Window {
+        Which::Undone {
             lane,
             from_ms,
             to_ms,
         } => {
-            lift_pause(tx, kind, lane)?;
+            lift_pause(tx, lane)?;
             tx.execute(
-                "UPDATE job SET state = 0, due_ms = $5, attempts = 0, ended_ms = NULL \
-                 WHERE kind = $1 AND lane = $2 AND created_ms >= $3 AND created_ms < $4 \
-                 AND state <> 0",
+                "UPDATE job SET state = 0, due_ms = $5, since_ms = $5, attempts = 0, \
+                 ended_ms = NULL WHERE kind = $1 AND lane = $2 AND created_ms >= $3 \
+                 AND created_ms < $4 AND (state = 0 OR state = 2)",
                 &[
-                    kind_number.into(),
+                    number.into(),
                     lane.into(),
                     from_ms.into(),
                     to_ms.into(),
@@ -352,6 +436,28 @@ pub fn redo(tx: &mut Tx<'_>, kind: JobKind, which: Which, now_ms: i64) -> Result
                 ],
             )
         }
+        Which::Done {
+            lane,
+            from_ms,
+            to_ms,
+        } => tx.execute(
+            // What was left in the window ended after its beginning, which the index knows.
+            "UPDATE job SET state = 0, due_ms = $5, since_ms = $5, attempts = 0, \
+             ended_ms = NULL WHERE state = 1 AND ended_ms >= $3 AND kind = $1 AND lane = $2 \
+             AND created_ms >= $3 AND created_ms < $4",
+            &[
+                number.into(),
+                lane.into(),
+                from_ms.into(),
+                to_ms.into(),
+                now_ms.into(),
+            ],
+        ),
+        Which::GivenUp => tx.execute(
+            "UPDATE job SET state = 0, due_ms = $2, since_ms = $2, attempts = 0, \
+             ended_ms = NULL WHERE kind = $1 AND state = 2",
+            &[number.into(), now_ms.into()],
+        ),
     }
 }
 
@@ -381,14 +487,15 @@ pub async fn backlog(db: &Db, kind: JobKind) -> Result<Backlog, StoreError> {
     .await
 }
 
-/// Removes at most `limit` jobs that ended before `before_ms`; never one that waits.
+/// Removes at most `limit` jobs that were done before `before_ms`; never one that waits or was
+/// given up.
 ///
 /// # Errors
 /// Any [`StoreError`].
 pub fn prune(tx: &mut Tx<'_>, before_ms: i64, limit: i64) -> Result<u64, StoreError> {
     tx.execute(
         "DELETE FROM job WHERE id IN \
-         (SELECT id FROM job WHERE state <> 0 AND ended_ms < $1 LIMIT $2)",
+         (SELECT id FROM job WHERE state = 1 AND ended_ms < $1 LIMIT $2)",
         &[before_ms.into(), limit.into()],
     )
 }
@@ -402,7 +509,10 @@ pub async fn may_be_due(db: &Db, name: &str, now_ms: i64) -> Result<bool, StoreE
         .query_opt(
             "SELECT next_ms, held_until_ms FROM schedule WHERE name = $1",
             &[name.into()],
-            |row| Ok(row.get::<i64>(0)? <= now_ms && row.get::<i64>(1)? <= now_ms),
+            |row| {
+                let is_past = |at_ms: i64| at_ms <= now_ms || at_ms > beyond_belief_ms(now_ms);
+                Ok(is_past(row.get(0)?) && is_past(row.get(1)?))
+            },
         )
         .await?;
     Ok(due.unwrap_or(true))
@@ -428,8 +538,15 @@ pub fn take_scheduled(
     )?;
     let taken = tx.execute(
         "UPDATE schedule SET holder = $2, held_until_ms = $4 \
-         WHERE name = $1 AND next_ms <= $3 AND held_until_ms <= $3",
-        &[name.into(), holder.into(), now_ms.into(), until_ms.into()],
+         WHERE name = $1 AND (next_ms <= $3 OR next_ms > $5) \
+         AND (held_until_ms <= $3 OR held_until_ms > $5)",
+        &[
+            name.into(),
+            holder.into(),
+            now_ms.into(),
+            until_ms.into(),
+            beyond_belief_ms(now_ms).into(),
+        ],
     )?;
     Ok(taken > 0)
 }
@@ -459,13 +576,13 @@ fn due_jobs(
     limit: i64,
 ) -> Result<Vec<Job>, StoreError> {
     tx.query(
-        "SELECT id, subject, attempts, created_ms FROM job \
+        "SELECT id, subject, attempts, since_ms FROM job \
          WHERE kind = $1 AND lane = $2 AND state = 0 AND due_ms <= $3 \
          ORDER BY due_ms, id LIMIT $4",
         &[
             kind.as_number().into(),
             lane.into(),
-            now_ms.into(),
+            kind.horizon_ms(now_ms).into(),
             limit.into(),
         ],
         |row| {
@@ -473,19 +590,28 @@ fn due_jobs(
                 id: JobId(row.get(0)?),
                 subject: row.get(1)?,
                 attempts: count(row.get(2)?),
-                created_ms: row.get(3)?,
+                since_ms: row.get(3)?,
             })
         },
     )
 }
 
-fn lift_pause(tx: &mut Tx<'_>, kind: JobKind, lane: i64) -> Result<(), StoreError> {
-    let params: [Val<'_>; 2] = [kind.as_number().into(), lane.into()];
+/// Has a partner's lanes tried again at once.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn lift_pause(tx: &mut Tx<'_>, lane: i64) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE lane_lease SET paused_until_ms = 0, failures = 0 WHERE kind = $1 AND lane = $2",
-        &params,
+        "UPDATE lane_lease SET paused_until_ms = 0, failures = 0 WHERE lane = $1",
+        &[lane.into()],
     )?;
     Ok(())
+}
+
+/// Nothing is ever held, paused or put off this far: a moment beyond it was written by a clock
+/// that was wrong, and counts as past.
+const fn beyond_belief_ms(now_ms: i64) -> i64 {
+    now_ms + 2 * 86_400_000
 }
 
 fn count(stored: i64) -> u32 {
@@ -504,6 +630,17 @@ impl JobKind {
             Self::Callback => "callback",
             Self::Reconcile => "reconcile",
         }
+    }
+
+    /// Whether its jobs are done strictly in the order in which they were left. Such a job is
+    /// never put off by itself: where it fails its lane is paused.
+    const fn is_ordered(self) -> bool {
+        matches!(self, Self::Judge)
+    }
+
+    /// Jobs with a due moment up to this are due: for an ordered kind it is only their order.
+    const fn horizon_ms(self, now_ms: i64) -> i64 {
+        if self.is_ordered() { i64::MAX } else { now_ms }
     }
 
     pub(crate) const fn as_number(self) -> i64 {
@@ -618,14 +755,18 @@ mod tests {
                 backlog,
                 Backlog { waiting: 1, oldest_created_ms: Some(1_000), given_up: 1 }
             );
-            let window = Which::Window { lane: 7, from_ms: 1_000, to_ms: 1_001 };
+            let undone = Which::Undone { lane: 7, from_ms: 1_000, to_ms: 1_001 };
+            let done = Which::Done { lane: 7, from_ms: 1_000, to_ms: 1_001 };
             let redone = |which| async move {
                 db.write(move |tx| redo(tx, JobKind::Callback, which, 2_000))
                     .await
                     .map_err(|error: StoreError| error)
                     .unwrap()
             };
-            assert_eq!(redone(window).await, 2);
+            assert_eq!(redone(undone).await, 2, "the one given up and the one that waits");
+            assert_eq!(redone(done).await, 1);
+            assert_eq!(redone(done).await, 0);
+            assert_eq!(redone(Which::GivenUp).await, 0);
             assert_eq!(redone(Which::One(JobId(3))).await, 1);
             assert_eq!(redone(Which::One(JobId(99))).await, 0);
             let pruned = db
@@ -634,6 +775,43 @@ mod tests {
                 .map_err(|error: StoreError| error)
                 .unwrap();
             assert_eq!(pruned, 0, "what waits is never pruned");
+        }
+
+        async fn judging_keeps_its_order_whatever_the_clocks_say(db: &TestDb) {
+            for (id, now_ms) in [(9, 5_000), (3, 1_000), (7, 3_000)] {
+                db.write(move |tx| {
+                    let job = NewJob {
+                        id: JobId(id),
+                        kind: JobKind::Judge,
+                        lane: 7,
+                        subject: id,
+                        due_ms: now_ms,
+                    };
+                    leave(tx, &job, now_ms)
+                })
+                .await
+                .map_err(|error: StoreError| error)
+                .unwrap();
+            }
+            assert_eq!(lanes(&due_lanes(db, JobKind::Judge, 1_000, 10).await.unwrap()), [7]);
+            let held = db
+                .write(|tx| lease(tx, JobKind::Judge, 7, NODE_A, 1_000, 2_000, 10))
+                .await
+                .map_err(|error: StoreError| error)
+                .unwrap()
+                .unwrap();
+            assert_eq!(held.jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [9, 3, 7]);
+        }
+
+        async fn a_lease_from_a_clock_that_was_wrong_ends_at_once(db: &TestDb) {
+            leave_jobs(db, JobKind::Callback, 7, 1..2).await;
+            let far_ms = 1_000 + 10 * 86_400_000;
+            db.write(move |tx| lease(tx, JobKind::Callback, 7, NODE_A, 1_000, far_ms, 1))
+                .await
+                .map_err(|error: StoreError| error)
+                .unwrap();
+            assert_eq!(lanes(&due_lanes(db, JobKind::Callback, 1_000, 10).await.unwrap()), [7]);
+            assert!(lease_as(db, NODE_B, 7, 1_000).await.is_some());
         }
 
         async fn scheduled_work_is_done_by_one_node(db: &TestDb) {

@@ -1,9 +1,9 @@
 //! What must not be read by whoever holds the database alone.
 //!
-//! One master key (32 bytes, from a file or the environment, never from the database) gives three
+//! One master key (32 bytes, from a file or the environment, never from the database) gives four
 //! keys: one seals what must be read again (SM4-GCM), one makes the codes by which persons are
 //! looked up (SM3-HMAC), one makes 电子健康卡主索引 ids, which leave the platform and therefore
-//! must not be the look-up codes.
+//! must not be the look-up codes, and one closes the blocks of the hash chains.
 
 use std::fmt;
 
@@ -19,6 +19,7 @@ pub struct Vault {
     sealing: Sm4Gcm,
     lookup: HmacSm3,
     index: HmacSm3,
+    chain: HmacSm3,
     random: SharedRandomness,
 }
 
@@ -83,13 +84,15 @@ impl Vault {
     pub fn new(master: &MasterKey, random: SharedRandomness) -> Self {
         let root = HmacSm3::with_key(&master.0);
         let derive = |purpose: &str| root.code(&[b"banyan", purpose.as_bytes()]);
-        let [sealing, lookup, index] = ["sealing", "lookup", "ehealth-card-index"].map(derive);
+        let purposes = ["sealing", "lookup", "ehealth-card-index", "chain"];
+        let [sealing, lookup, index, chain] = purposes.map(derive);
         let mut sealing_key = [0; 16];
         sealing_key.copy_from_slice(&sealing[..16]);
         Self {
             sealing: Sm4Gcm::with_key(&sealing_key),
             lookup: HmacSm3::with_key(&lookup),
             index: HmacSm3::with_key(&index),
+            chain: HmacSm3::with_key(&chain),
             random,
         }
     }
@@ -163,6 +166,12 @@ impl Vault {
             .collect()
     }
 
+    /// The code of a block of a hash chain.
+    #[must_use]
+    pub fn chain_code(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.chain.code(parts)
+    }
+
     /// The code of a secret token or of a message's content, for comparing without keeping it.
     #[must_use]
     pub fn content_code(&self, content: &[u8]) -> [u8; 32] {
@@ -197,14 +206,14 @@ impl fmt::Debug for MasterKey {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use banyan_protocol::ambient::SeededRandomness;
 
     use super::*;
 
-    fn vault(seed: i64) -> Vault {
+    pub(crate) fn vault(seed: i64) -> Vault {
         let random: SharedRandomness = Arc::new(SeededRandomness::new(seed));
         let key = MasterKey::parse(&MasterKey::generate(&random)).unwrap();
         Vault::new(&key, random)

@@ -25,15 +25,18 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let settings = options.config.read()?;
     let master = config::master_key(&settings)?;
     block_on(async {
-        let listener = std::net::TcpListener::bind(settings.listen)
-            .with_context(|| {
-                format!(
-                    "监听 {}（端口若被占用，请以配置项 listen 或环境变量 BANYAN_LISTEN 换一个）",
-                    settings.listen
-                )
-            })?;
+        let listener = std::net::TcpListener::bind(settings.listen).with_context(|| {
+            format!(
+                "监听 {}（端口若被占用，请以配置项 listen 或环境变量 BANYAN_LISTEN 换一个）",
+                settings.listen
+            )
+        })?;
         let address = listener.local_addr()?;
-        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let scheme = if settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let setup = Setup {
             public_url: format!("{scheme}://{address}"),
             loopback_hosts: false,
@@ -53,8 +56,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 /// Waits for Ctrl-C or SIGTERM.
 pub(crate) async fn stopped() -> Result<()> {
-    let mut terminated =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminated.recv() => {}

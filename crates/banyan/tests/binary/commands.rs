@@ -15,18 +15,42 @@ use crate::process::run;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn partners_are_added_listed_rotated_and_revoked() {
     let place = Place::sqlite();
-    assert!(run(&mut place.banyan(&["partner", "list"])).success().contains("尚未登记"));
+    assert!(
+        run(&mut place.banyan(&["partner", "list"]))
+            .success()
+            .contains("尚未登记")
+    );
     let added = run(&mut place.banyan(&[
-        "partner", "add", "--org-id", "H35019960001", "--name", "榕树医院", "--base-url",
-        "http://127.0.0.1:9/his", "--grant", "ORG_MDL_005", "--rate", "1000",
+        "partner",
+        "add",
+        "--org-id",
+        "H35019960001",
+        "--name",
+        "榕树医院",
+        "--base-url",
+        "http://127.0.0.1:9/his",
+        "--grant",
+        "ORG_MDL_005",
+        "--rate",
+        "1000",
     ]));
     assert!(added.err.contains("不会再次显示"), "{}", added.err);
     let out = added.success();
-    let (app_id, old) = (after(&out, "appId：").unwrap(), after(&out, "密钥：").unwrap());
+    let (app_id, old) = (
+        after(&out, "appId：").unwrap(),
+        after(&out, "密钥：").unwrap(),
+    );
     assert!(old.len() >= 16);
 
     let listed = run(&mut place.banyan(&["partner", "list"])).success();
-    for word in [app_id, "H35019960001", "医疗机构", "启用", "榕树医院", "his/umdl/callback"] {
+    for word in [
+        app_id,
+        "H35019960001",
+        "医疗机构",
+        "启用",
+        "榕树医院",
+        "his/umdl/callback",
+    ] {
         assert!(listed.contains(word), "{listed}");
     }
     assert!(!listed.contains(old), "a secret is shown once");
@@ -37,12 +61,24 @@ async fn partners_are_added_listed_rotated_and_revoked() {
 
     for (arguments, word) in [
         (&["--name", "无号医院"] as &[&str], "orgId"),
-        (&["--name", "榕树医院", "--org-id", "H35019960001"], "已登记"),
+        (
+            &["--name", "榕树医院", "--org-id", "H35019960001"],
+            "已登记",
+        ),
         (&["--name", "榕", "--org-id", "H3501996000123"], "orgId"),
-        (&["--name", "榕", "--org-id", "H1", "--grant", "ORG_X"], "ORG_X"),
-        (&["--name", "榕", "--org-id", "H1", "--base-url", "ftp://a"], "--base-url"),
+        (
+            &["--name", "榕", "--org-id", "H1", "--grant", "ORG_X"],
+            "ORG_X",
+        ),
+        (
+            &["--name", "榕", "--org-id", "H1", "--base-url", "ftp://a"],
+            "--base-url",
+        ),
         (&["--name", "榕", "--org-id", "H1", "--host", "a b"], "主机"),
-        (&["--name", "渠道", "--kind", "mzt", "--org-id", "H1"], "orgId"),
+        (
+            &["--name", "渠道", "--kind", "mzt", "--org-id", "H1"],
+            "orgId",
+        ),
     ] {
         let mut command = place.banyan(&["partner", "add"]);
         let said = run(command.args(arguments)).failure();
@@ -84,8 +120,16 @@ async fn partners_are_added_listed_rotated_and_revoked() {
     assert_eq!(code(&newest, Interface::OrgMdl005).await, "000105");
 
     for (arguments, said, expected) in [
-        (&["partner", "revoke", app_id] as &[&str], "已停用", "000001"),
-        (&["partner", "revoke", app_id, "--restore"], "已恢复", "000105"),
+        (
+            &["partner", "revoke", app_id] as &[&str],
+            "已停用",
+            "000001",
+        ),
+        (
+            &["partner", "revoke", app_id, "--restore"],
+            "已恢复",
+            "000105",
+        ),
     ] {
         assert!(run(&mut place.banyan(arguments)).success().contains(said));
         eventually(said, async || {
@@ -93,7 +137,10 @@ async fn partners_are_added_listed_rotated_and_revoked() {
         })
         .await;
     }
-    for arguments in [["partner", "rotate", "nobody"], ["partner", "revoke", "nobody"]] {
+    for arguments in [
+        ["partner", "rotate", "nobody"],
+        ["partner", "revoke", "nobody"],
+    ] {
         let said = run(&mut place.banyan(&arguments)).failure();
         assert!(said.contains("没有这个接入方"), "{said}");
     }
@@ -102,9 +149,15 @@ async fn partners_are_added_listed_rotated_and_revoked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn migrations_are_applied_once() {
-    for place in [Some(Place::sqlite()), Place::postgres().await].into_iter().flatten() {
+    for place in [Some(Place::sqlite()), Place::postgres().await]
+        .into_iter()
+        .flatten()
+    {
         let said = run(&mut place.banyan(&["migrate"])).success();
-        assert!(said.contains("已应用") && said.contains("partner"), "{said}");
+        assert!(
+            said.contains("已应用") && said.contains("partner"),
+            "{said}"
+        );
         let said = run(&mut place.banyan(&["migrate"])).success();
         assert!(said.contains("已是最新"), "{said}");
     }
@@ -112,12 +165,17 @@ async fn migrations_are_applied_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_audit_finds_what_was_changed_afterwards() {
-    for place in [Some(Place::sqlite()), Place::postgres().await].into_iter().flatten() {
+    for place in [Some(Place::sqlite()), Place::postgres().await]
+        .into_iter()
+        .flatten()
+    {
         let hospital = place.add_hospital("H35019970001");
         let server = place.serve();
         let about = json!({ "orgId": hospital.org_id, "orgRequestId": "none" });
         for _ in 0..3 {
-            let answered = hospital.call(&server.url, Interface::OrgMdl005, &about).await;
+            let answered = hospital
+                .call(&server.url, Interface::OrgMdl005, &about)
+                .await;
             answered.unwrap().unwrap_err();
         }
         eventually("the journal is sealed", async || {
@@ -159,7 +217,11 @@ async fn the_audit_finds_what_was_changed_afterwards() {
         }
         verify().success();
         place.execute("DELETE FROM journal WHERE block = 1").await;
-        assert_eq!(verify().code, Some(1), "entries that were taken out are missed");
+        assert_eq!(
+            verify().code,
+            Some(1),
+            "entries that were taken out are missed"
+        );
     }
 }
 
@@ -170,10 +232,16 @@ fn the_catalogue_is_listed_and_each_interface_shown_with_all_its_fields() {
     assert_eq!(list.lines().count(), Interface::ALL.len());
     for interface in Interface::ALL {
         let spec = interface.spec();
-        let line = list.lines().find(|line| line.starts_with(spec.code)).unwrap();
+        let line = list
+            .lines()
+            .find(|line| line.starts_with(spec.code))
+            .unwrap();
         assert!(line.contains(spec.name), "{line}");
         let shown = run(banyan(folder.path()).args(["interface", spec.code])).success();
-        assert!(shown.contains(spec.name) && shown.contains(spec.source.section), "{shown}");
+        assert!(
+            shown.contains(spec.name) && shown.contains(spec.source.section),
+            "{shown}"
+        );
         if spec.availability == Availability::NotYet {
             assert!(shown.contains("404404"), "{shown}");
             continue;
@@ -183,7 +251,13 @@ fn the_catalogue_is_listed_and_each_interface_shown_with_all_its_fields() {
         shows_all(reply, spec.reply);
     }
     let shown = run(banyan(folder.path()).args(["interface", "ORG_MDL_001"])).success();
-    for word in ["/umdl/reportOverdueData", "unsettleList", "41 药店购药", "11 普通门诊", "必填"] {
+    for word in [
+        "/umdl/reportOverdueData",
+        "unsettleList",
+        "41 药店购药",
+        "11 普通门诊",
+        "必填",
+    ] {
         assert!(shown.contains(word), "{word}: {shown}");
     }
     let said = run(banyan(folder.path()).args(["interface", "ORG_X"])).failure();
@@ -198,7 +272,10 @@ fn shows_all(shown: &str, fields: &[Field]) {
             Kind::List { fields } => shows_all(shown, fields),
             Kind::Dictionary { entries, .. } => {
                 for entry in entries {
-                    assert!(shown.contains(&format!("{} {}", entry.code, entry.name)), "{shown}");
+                    assert!(
+                        shown.contains(&format!("{} {}", entry.code, entry.name)),
+                        "{shown}"
+                    );
                 }
             }
             _ => {}
@@ -212,7 +289,9 @@ async fn callbacks_are_sent_again_when_asked() {
     let hospital = place.add_hospital("H35019980001");
     let listener = Listener::start(std::slice::from_ref(&hospital)).await;
     let server = place.serve();
-    let citizen = citizens::generate(1, 9).remove(0).with_index(&place.vault());
+    let citizen = citizens::generate(1, 9)
+        .remove(0)
+        .with_index(&place.vault());
     let report = hospital.report("R1", &listener.url, &citizen, &["R1-1".to_owned()]);
     let hospital = Partner::with(
         &hospital.org_id,
@@ -220,7 +299,9 @@ async fn callbacks_are_sent_again_when_asked() {
         &hospital.secret,
         &HttpSettings::default(),
     );
-    hospital.ask(&server.url, Interface::OrgMdl001, &report).await;
+    hospital
+        .ask(&server.url, Interface::OrgMdl001, &report)
+        .await;
     let delivered = async |times: usize| {
         eventually("the callback comes", async || {
             let notices = listener.about(&hospital, "R1");
@@ -257,7 +338,14 @@ async fn callbacks_are_sent_again_when_asked() {
     assert!(said.contains("0 条"), "{said}");
     let said = run(&mut place.banyan(&["callback", "resend", "--id", "1"])).success();
     assert!(said.contains("0 条"), "{said}");
-    let nobody = ["--app-id", "nobody", "--from", "2000-01-01 00:00:00", "--to", "2001-01-01 00:00:00"];
+    let nobody = [
+        "--app-id",
+        "nobody",
+        "--from",
+        "2000-01-01 00:00:00",
+        "--to",
+        "2001-01-01 00:00:00",
+    ];
     let said = run(place.banyan(&["callback", "resend"]).args(nobody)).failure();
     assert!(said.contains("没有这个接入方"), "{said}");
     // What is malformed on the command line is a fault of usage: status 2.

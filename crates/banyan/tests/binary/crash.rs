@@ -27,7 +27,8 @@ async fn die_and_rise(place: &Place) {
         let server = place.serve();
         load.platform_is(Some(&server.url));
         let moment = 10 + random_below(90);
-        load.wait_for_acknowledged(usize::try_from(moment).unwrap()).await;
+        load.wait_for_acknowledged(usize::try_from(moment).unwrap())
+            .await;
         log_is_discreet(&server, &load);
         server.program.kill();
         load.platform_is(None);
@@ -51,12 +52,20 @@ async fn die_and_rise(place: &Place) {
     let doubled = "SELECT COUNT(*) FROM (SELECT partner_id, org_trace_id FROM overdue_item \
                    GROUP BY partner_id, org_trace_id HAVING COUNT(*) > 1) AS doubled";
     assert_eq!(place.number(doubled).await, 0);
-    assert_eq!(place.number("SELECT COUNT(*) FROM job WHERE state = 0").await, 0);
+    assert_eq!(
+        place
+            .number("SELECT COUNT(*) FROM job WHERE state = 0")
+            .await,
+        0
+    );
 }
 
 fn log_is_discreet(server: &Server, load: &Load) {
     let (out, log) = server.program.said();
     for word in load.private_words() {
-        assert!(!log.contains(&word) && !out.contains(&word), "the log names a person: {log}");
+        assert!(
+            !log.contains(&word) && !out.contains(&word),
+            "the log names a person: {log}"
+        );
     }
 }

@@ -12,15 +12,19 @@ use crate::partner::{Partner, items};
 use crate::place::{Place, Server};
 use crate::process::run;
 
-/// Batches on top of this fill the disk soon; the journal, its index and SQLite's log are in it.
-const SIZE: &str = "6m";
+/// Enough for SQLite's log at its usual length, so that the disk is full only when we fill it.
+const SIZE: &str = "64m";
 const ITEMS: usize = 50;
+/// Written to the log for each lane whose work broke off.
+const LANE_STOPPED: &str = "a lane stopped";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_and_loses_nothing() {
     let place = Place::sqlite();
     let hospital = place.add_hospital("H35019940001");
-    let Some(disk) = SmallDisk::serve(&place) else { return };
+    let Some(disk) = SmallDisk::serve(&place) else {
+        return;
+    };
     let platform = &disk.server.url;
     let listener = Listener::start(std::slice::from_ref(&hospital)).await;
     let vault = place.vault();
@@ -33,14 +37,22 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     let mut acknowledged = Vec::new();
     let mut refused = Vec::new();
     let mut number = 0;
+    // The disk fills while a callback is under way, whose outcome then can't be written down.
+    listener.hold(true);
     while refused.len() < 10 {
         assert!(number < 2_000, "the disk never fills");
-        let answered = hospital.call(platform, Interface::OrgMdl001, &report(number)).await;
+        let answered = hospital
+            .call(platform, Interface::OrgMdl001, &report(number))
+            .await;
         match answered.unwrap() {
             Ok(reply) => {
                 assert_eq!(reply["state"], "success");
                 acknowledged.push(number);
                 if acknowledged.len() == 3 {
+                    eventually("a callback is under way", async || {
+                        (listener.counts().0 > 0).then_some(())
+                    })
+                    .await;
                     disk.fill();
                 }
             }
@@ -51,7 +63,18 @@ async fn a_full_disk_refuses_and_loses_nothing() {
         }
         number += 1;
     }
-    eprintln!("{} acknowledged before the disk was full", acknowledged.len());
+    eprintln!(
+        "{} acknowledged before the disk was full",
+        acknowledged.len()
+    );
+    listener.hold(false);
+    eventually("the callback's outcome can't be written down", async || {
+        let log = disk.server.program.said().1;
+        let mut lines = log.lines();
+        let stopped = |line: &str| line.contains(LANE_STOPPED) && line.contains("callback");
+        lines.any(stopped).then_some(())
+    })
+    .await;
     let (status, _) = crate::stopping::try_get(platform, "/healthz").await;
     assert_eq!(status, 200, "a full disk is no reason to die");
 
@@ -69,7 +92,13 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     for number in &acknowledged {
         check(&hospital, platform, &listener, *number).await;
     }
-    assert_eq!(disk.server.program.stop().code, Some(0));
+    let ended = disk.server.program.stop();
+    assert_eq!(ended.code, Some(0));
+    let stopped = ended.err.matches(LANE_STOPPED).count();
+    assert!(
+        stopped < 1_000,
+        "a full disk is tried without pause: {stopped} lines in the log"
+    );
 }
 
 async fn check(hospital: &Partner, platform: &str, listener: &Listener, number: usize) {

@@ -28,7 +28,9 @@ fn a_client_in_node() {
 fn speaks(interpreter: &str, name: &str, client: &str, citizen: usize) {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start(folder.path());
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/binary/clients").join(client);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/binary/clients")
+        .join(client);
     let said = run(Command::new(interpreter)
         .arg(source)
         .arg(folder.path().join("sandbox.json"))
@@ -38,7 +40,10 @@ fn speaks(interpreter: &str, name: &str, client: &str, citizen: usize) {
     assert_eq!(got["reported"]["state"], "success");
     let outcome = &got["outcome"];
     let person = &sandbox.description["citizens"][citizen];
-    assert_eq!(outcome["reportResultList"][0]["userName"], person["userName"]);
+    assert_eq!(
+        outcome["reportResultList"][0]["userName"],
+        person["userName"]
+    );
     let (number, trace, state) = items(outcome).remove(0);
     assert_eq!((number, state), (format!("{name}-1-1"), "0".to_owned()));
     assert!(!trace.is_empty());
@@ -54,7 +59,10 @@ fn speaks(interpreter: &str, name: &str, client: &str, citizen: usize) {
 fn is_there(program: &str, package: &str) -> bool {
     // Whatever it thinks of the argument, it started.
     let found = Command::new(program).arg("--version").output().is_ok();
-    found || left_out(&format!("{program} is not installed: apt-get install {package}"))
+    found
+        || left_out(&format!(
+            "{program} is not installed: apt-get install {package}"
+        ))
 }
 
 /// OpenSSL before 3.0, and builds that leave the Chinese ciphers out, can't be used.
@@ -65,7 +73,10 @@ fn openssl_speaks_sm() -> bool {
 }
 
 fn left_out(why: &str) -> bool {
-    assert!(std::env::var_os("CI").is_none(), "a build server must have it: {why}");
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "a build server must have it: {why}"
+    );
     eprintln!("skipped: {why}");
     false
 }

@@ -11,6 +11,7 @@ use banyan_protocol::envelope::{
 };
 use banyan_protocol::result_code::ResultCode;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::partner::Partner;
 
@@ -25,6 +26,8 @@ struct Heard {
     secrets: HashMap<String, Secret>,
     /// By appId and notifyId: the business messages, in the order of coming.
     notices: Mutex<BTreeMap<(String, String), Vec<Value>>>,
+    /// Whether answers are held back.
+    held: watch::Sender<bool>,
 }
 
 impl Listener {
@@ -35,6 +38,7 @@ impl Listener {
                 .map(|one| (one.app_id.clone(), Secret::parse(&one.secret).unwrap()))
                 .collect(),
             notices: Mutex::default(),
+            held: watch::Sender::new(false),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/umdl/callback", listener.local_addr().unwrap());
@@ -55,10 +59,22 @@ impl Listener {
             .collect()
     }
 
+    /// Hears everything but answers nothing, or answers again.
+    pub(crate) fn hold(&self, held: bool) {
+        self.heard.held.send_replace(held);
+    }
+
     /// How many deliveries came in all, and of how many notices.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let notices = self.heard.notices.lock().unwrap();
         (notices.values().map(Vec::len).sum(), notices.len())
+    }
+}
+
+impl Heard {
+    fn write_down(&self, notice: (String, String), business: Value) {
+        let mut notices = self.notices.lock().unwrap();
+        notices.entry(notice).or_default().push(business);
     }
 }
 
@@ -72,9 +88,8 @@ async fn take(State(heard): State<Arc<Heard>>, body: String) -> String {
         .unwrap();
     let business: Value = serde_json::from_str(&opened.business.unwrap()).unwrap();
     let id = business["extData"]["notifyId"].as_str().unwrap().to_owned();
-    let mut notices = heard.notices.lock().unwrap();
-    let told = notices.entry((app_id.to_owned(), id)).or_default();
-    told.push(business);
+    heard.write_down((app_id.to_owned(), id), business);
+    heard.held.subscribe().wait_for(|held| !held).await.unwrap();
     Sealing {
         app_id,
         version: INTERFACE_VERSION,

@@ -55,7 +55,10 @@ impl Load {
         Arc::new(Self {
             listener: Listener::start(&hospitals).await,
             hospitals,
-            citizens: citizens.into_iter().map(|seed| seed.with_index(&vault)).collect(),
+            citizens: citizens
+                .into_iter()
+                .map(|seed| seed.with_index(&vault))
+                .collect(),
             platform: watch::Sender::new(None),
             stop: watch::Sender::new(false),
             acknowledged: watch::Sender::new(0),
@@ -107,12 +110,8 @@ impl Load {
             let batch = format!("{hospital}-{caller}-{number}");
             let citizen = (hospital + caller + number) % CITIZENS;
             let items: Vec<String> = (0..ITEMS).map(|item| format!("{batch}-{item}")).collect();
-            let report = partner.report(
-                &batch,
-                &self.listener.url,
-                &self.citizens[citizen],
-                &items,
-            );
+            let report =
+                partner.report(&batch, &self.listener.url, &self.citizens[citizen], &items);
             let sent = Sent {
                 hospital,
                 citizen,
@@ -120,7 +119,8 @@ impl Load {
                 settles: false,
                 acknowledged: false,
             };
-            self.send(&batch, Interface::OrgMdl001, &report, sent.clone()).await;
+            self.send(&batch, Interface::OrgMdl001, &report, sent.clone())
+                .await;
             if number % 3 == 0 {
                 self.settle(partner, &batch, sent).await;
             }
@@ -134,11 +134,18 @@ impl Load {
         let partner = &self.hospitals[sent.hospital];
         self.sent.lock().unwrap().insert(batch.to_owned(), sent);
         loop {
-            let Some(platform) = self.platform().await else { return };
+            let Some(platform) = self.platform().await else {
+                return;
+            };
             match partner.call(&platform, interface, message).await {
                 Ok(Ok(reply)) => {
                     assert_eq!(reply["state"], "success");
-                    self.sent.lock().unwrap().get_mut(batch).unwrap().acknowledged = true;
+                    self.sent
+                        .lock()
+                        .unwrap()
+                        .get_mut(batch)
+                        .unwrap()
+                        .acknowledged = true;
                     self.acknowledged.send_modify(|count| *count += 1);
                     return;
                 }
@@ -151,7 +158,9 @@ impl Load {
 
     /// Settles the first items of a report as soon as it is judged.
     async fn settle(&self, partner: &Partner, batch: &str, report: Sent) {
-        let Some(outcome) = self.judged_report(partner, batch).await else { return };
+        let Some(outcome) = self.judged_report(partner, batch).await else {
+            return;
+        };
         let citizen = &self.citizens[report.citizen];
         let settled: Vec<_> = items(&outcome).into_iter().take(SETTLED).collect();
         let updates: Vec<Value> = settled
@@ -169,7 +178,8 @@ impl Load {
             settles: true,
             ..report
         };
-        self.send(&number, Interface::OrgMdl003, &update, sent).await;
+        self.send(&number, Interface::OrgMdl003, &update, sent)
+            .await;
     }
 
     /// Waits until a report is judged; `None` where the platform never got it, or it is time to
@@ -213,7 +223,10 @@ impl Load {
         let mut known = Vec::new();
         for (batch, sent) in &sent {
             let partner = &self.hospitals[sent.hospital];
-            if !self.is_known(platform, partner, batch, sent.acknowledged).await {
+            if !self
+                .is_known(platform, partner, batch, sent.acknowledged)
+                .await
+            {
                 tally.unknown += 1;
                 continue;
             }
@@ -239,11 +252,12 @@ impl Load {
             let query = partner.query(&self.citizens[*citizen]);
             let reply = partner.ask(platform, Interface::OrgMdl002, &query).await;
             let listed = reply["itemList"].as_array().unwrap().iter();
-            let listed: Vec<&str> = listed.map(|item| item["itemName"].as_str().unwrap()).collect();
+            let listed: Vec<&str> = listed
+                .map(|item| item["itemName"].as_str().unwrap())
+                .collect();
             let distinct: BTreeSet<&str> = listed.iter().copied().collect();
             assert_eq!(listed.len(), distinct.len(), "doubled: {listed:?}");
-            let expected: BTreeSet<&str> =
-                numbers.difference(&paid).map(String::as_str).collect();
+            let expected: BTreeSet<&str> = numbers.difference(&paid).map(String::as_str).collect();
             assert_eq!(distinct, expected);
             tally.items += listed.len();
         }
@@ -269,7 +283,10 @@ impl Load {
         match reply.unwrap() {
             Ok(_) => true,
             Err((code, message)) => {
-                assert!(!promised, "{batch} was acknowledged and is lost: {code} {message}");
+                assert!(
+                    !promised,
+                    "{batch} was acknowledged and is lost: {code} {message}"
+                );
                 assert_eq!(code, "000105");
                 false
             }
@@ -313,6 +330,9 @@ fn check_notice(notice: &Value, sent: &Sent, outcome: &Value) {
     assert_eq!(told.len(), outcome.len(), "{notice}");
     for ((number, trace, state), (same, as_before, now)) in told.iter().zip(&outcome) {
         assert_eq!((number, trace), (same, as_before));
-        assert!(state == now || (state == "0" && now == "1"), "{state} then {now}");
+        assert!(
+            state == now || (state == "0" && now == "1"),
+            "{state} then {now}"
+        );
     }
 }

@@ -3,17 +3,19 @@
 
 use std::time::{Duration, Instant};
 
+use crate::eventually;
 use crate::load::Load;
 use crate::place::Place;
 use crate::process::run;
-use crate::eventually;
 
 /// A dead node's lanes of judging are free after 30 s (`LEASE_MS` in `work/judging.rs`).
 const JUDGING_IS_FREE_AFTER: Duration = Duration::from_secs(40);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_share_the_work_and_one_finishes_it() {
-    let Some(place) = Place::postgres().await else { return };
+    let Some(place) = Place::postgres().await else {
+        return;
+    };
     let load = Load::at(&place, 6).await;
     let callers = load.start(2);
     let [first, second] = [place.serve(), place.serve()];
@@ -25,12 +27,17 @@ async fn two_nodes_share_the_work_and_one_finishes_it() {
     load.wait_for_acknowledged(60).await;
     load.platform_is(None);
     eventually("nothing is left to do", async || {
-        let waiting = place.number("SELECT COUNT(*) FROM job WHERE state = 0").await;
+        let waiting = place
+            .number("SELECT COUNT(*) FROM job WHERE state = 0")
+            .await;
         (waiting == 0).then_some(())
     })
     .await;
     let (deliveries, notices) = load.listener.counts();
-    assert_eq!(deliveries, notices, "a notice was delivered twice without need");
+    assert_eq!(
+        deliveries, notices,
+        "a notice was delivered twice without need"
+    );
     for node in [&first, &second] {
         let judged = judged(&node.url).await;
         eprintln!("{} judged {judged} items", node.url);

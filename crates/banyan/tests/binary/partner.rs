@@ -7,7 +7,7 @@ use banyan_client::{CallFault, Credentials, HostGuard, HttpClient, HttpSettings,
 use banyan_protocol::ambient::SystemClock;
 use banyan_protocol::catalogue::{Interface, Route};
 use banyan_protocol::envelope::{AcceptedReplies, Answer, Manner, Secret};
-use banyan_sandbox::{Account, Citizen};
+use banyan_sandbox::Citizen;
 use serde_json::{Value, json};
 
 /// A registered partner.
@@ -49,11 +49,6 @@ impl Partner {
         }
     }
 
-    /// As receivers of callbacks know it.
-    pub(crate) fn account(&self) -> Account {
-        Account::new(&self.app_id, &self.secret).unwrap()
-    }
-
     /// Calls an interface of the platform at this address.
     pub(crate) async fn call(
         &self,
@@ -73,7 +68,12 @@ impl Partner {
     }
 
     /// Calls and must succeed.
-    pub(crate) async fn ask(&self, platform: &str, interface: Interface, business: &Value) -> Value {
+    pub(crate) async fn ask(
+        &self,
+        platform: &str,
+        interface: Interface,
+        business: &Value,
+    ) -> Value {
         let answered = self.call(platform, interface, business).await;
         answered.unwrap().unwrap()
     }

@@ -87,8 +87,16 @@ impl Place {
     /// Registers a hospital that may be called back on any port of this machine.
     pub(crate) fn add_hospital(&self, org_id: &str) -> Partner {
         let out = run(&mut self.banyan(&[
-            "partner", "add", "--org-id", org_id, "--name", "崩溃测试医院", "--host", "loopback",
-            "--rate", "100000",
+            "partner",
+            "add",
+            "--org-id",
+            org_id,
+            "--name",
+            "崩溃测试医院",
+            "--host",
+            "loopback",
+            "--rate",
+            "100000",
         ]))
         .success();
         Partner::new(
@@ -100,7 +108,10 @@ impl Place {
 
     /// Does something with the database while no transaction of ours is open; closed afterwards, so
     /// that a crash finds the platform alone with it.
-    pub(crate) async fn with_db<T>(&self, act: impl AsyncFnOnce(&Db) -> Result<T, StoreError>) -> T {
+    pub(crate) async fn with_db<T>(
+        &self,
+        act: impl AsyncFnOnce(&Db) -> Result<T, StoreError>,
+    ) -> T {
         let mut settings = DbSettings::new(&*self.url);
         settings.pg_write_connections = 1;
         settings.pg_read_connections = 1;
@@ -124,7 +135,8 @@ impl Place {
     /// Lets the leases of a dead process run out, which by the wall clock takes up to ten minutes,
     /// and makes due what happens by the clock. To be called while no process runs.
     pub(crate) async fn let_leases_run_out(&self) {
-        self.execute("UPDATE lane_lease SET held_until_ms = 0").await;
+        self.execute("UPDATE lane_lease SET held_until_ms = 0")
+            .await;
         self.execute("UPDATE schedule SET held_until_ms = 0").await;
         self.let_journal_be_sealed().await;
     }
@@ -147,7 +159,10 @@ impl Server {
 /// `banyan` in this folder, with nothing of our environment but the way to other programs.
 pub(crate) fn banyan(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_banyan"));
-    command.current_dir(folder).env_clear().env("USER", "tester");
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("USER", "tester");
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }

@@ -110,7 +110,11 @@ impl Drop for Program {
     fn drop(&mut self) {
         if thread::panicking() {
             let (out, err) = self.said();
-            eprintln!("what the program said last:\n{}\n{}", last_lines(&out), last_lines(&err));
+            eprintln!(
+                "what the program said last:\n{}\n{}",
+                last_lines(&out),
+                last_lines(&err)
+            );
         }
         // It has mostly ended already.
         let _killed = self.child.kill();

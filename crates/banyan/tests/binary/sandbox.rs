@@ -83,7 +83,12 @@ async fn the_description_appears_when_everything_answers() {
 /// Design, section 3: the members, their number, and people whom nobody is.
 fn is_the_contract(description: &Value) {
     let keys = |value: &Value| {
-        let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut keys: Vec<&str> = value
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         keys.sort_unstable();
         keys.join(" ")
     };
@@ -127,7 +132,10 @@ fn check_digit_fits(id_no: &str) -> bool {
         'X' => 10,
         digit => u64::from(digit.to_digit(10).unwrap()),
     });
-    let sum: u64 = values.zip((0..18).rev()).map(|(value, power)| value << power).sum();
+    let sum: u64 = values
+        .zip((0..18).rev())
+        .map(|(value, power)| value << power)
+        .sum();
     id_no.len() == 18 && sum % 11 == 1
 }
 
@@ -159,7 +167,11 @@ async fn calls_from_the_command_line() {
     for said in [&shown.out, &shown.err] {
         assert!(!said.contains(&secret[..16]), "the secret shows: {said}");
     }
-    assert!(shown.err.contains("appId=") && shown.err.contains("&key=***"), "{}", shown.err);
+    assert!(
+        shown.err.contains("appId=") && shown.err.contains("&key=***"),
+        "{}",
+        shown.err
+    );
     assert!(shown.err.contains("\"encryptData\""), "{}", shown.err);
     let reply: Value = serde_json::from_str(&shown.success()).unwrap();
     assert_eq!(reply["state"], "success");
@@ -179,14 +191,26 @@ async fn calls_from_the_command_line() {
     });
     // As any of those who may ask, sealed or plain, given as text or in a file.
     let other = text(&description["hospitals"][1]["appId"]);
-    for who in [&[] as &[&str], &["--profile", &other], &["--profile", "mzt"], &["--plain"]] {
+    for who in [
+        &[] as &[&str],
+        &["--profile", &other],
+        &["--profile", "mzt"],
+        &["--plain"],
+    ] {
         let reply = called(folder, "ORG_MDL_002", &query, who);
         assert_eq!(reply["next"], "0", "{reply}");
         assert_eq!(reply["itemList"][0]["amount"], "300.50", "{reply}");
     }
     std::fs::write(folder.join("query.json"), query.to_string()).unwrap();
     let mut from_file = banyan(folder);
-    from_file.args(["call", "ORG_MDL_002", "--data", "@query.json", "--sandbox", "."]);
+    from_file.args([
+        "call",
+        "ORG_MDL_002",
+        "--data",
+        "@query.json",
+        "--sandbox",
+        ".",
+    ]);
     assert!(run(&mut from_file).success().contains("300.50"));
 
     let who = json!({
@@ -222,7 +246,9 @@ async fn calls_from_the_command_line() {
         ("ORG_MDL_002", "{}", &["--profile", "nobody"], "可用"),
     ] {
         let mut command = banyan(folder);
-        command.args(["call", code, "--data", data, "--sandbox", "."]).args(more);
+        command
+            .args(["call", code, "--data", data, "--sandbox", "."])
+            .args(more);
         let said = run(&mut command).failure();
         assert!(said.contains(word), "{said}");
     }
@@ -251,9 +277,15 @@ async fn a_second_start_carries_on() {
     let credentials = |description: &Value| {
         let hospitals = description["hospitals"].as_array().unwrap().clone();
         let wanted = ["orgId", "orgName", "appId", "secret"];
-        hospitals.iter().map(|one| wanted.map(|part| one[part].clone())).collect::<Vec<_>>()
+        hospitals
+            .iter()
+            .map(|one| wanted.map(|part| one[part].clone()))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(credentials(&first.description), credentials(&second.description));
+    assert_eq!(
+        credentials(&first.description),
+        credentials(&second.description)
+    );
     let (platform, hospital) = self::hospital(&second);
     crate::eventually("the batch is still there", async || {
         hospital.outcome(&platform, "kept").await
@@ -263,16 +295,29 @@ async fn a_second_start_carries_on() {
     // Another folder is another province, and a port has room for one.
     let other = tempfile::tempdir().unwrap();
     let busy = platform.trim_start_matches("http://");
-    let edge = second.description["edge"].as_str().unwrap().trim_start_matches("http://");
+    let edge = second.description["edge"]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("http://");
     for (listen, edge_listen) in [(busy, "127.0.0.1:0"), ("127.0.0.1:0", edge)] {
         let said = run(&mut command(other.path(), listen, edge_listen)).failure();
-        let (port, option) = if listen == busy { (busy, "--listen") } else { (edge, "--edge-listen") };
+        let (port, option) = if listen == busy {
+            (busy, "--listen")
+        } else {
+            (edge, "--edge-listen")
+        };
         assert!(said.contains(port), "{said}");
-        assert!(said.contains("占用") && said.contains(option), "it says what to do: {said}");
+        assert!(
+            said.contains("占用") && said.contains(option),
+            "it says what to do: {said}"
+        );
         assert!(!other.path().join("sandbox.json").exists());
     }
     let stranger = Sandbox::start(other.path());
-    assert_ne!(credentials(&first.description), credentials(&stranger.description));
+    assert_ne!(
+        credentials(&first.description),
+        credentials(&stranger.description)
+    );
     assert_eq!(stranger.program.stop().code, Some(0));
     second.program.signal("INT");
     assert_eq!(second.program.wait().code, Some(0));

@@ -10,7 +10,11 @@ fn a_fault_in_the_file_is_named_with_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     for (text, line, word) in [
         ("lisen = \"127.0.0.1:1\"\n", "line 1", "lisen"),
-        ("\n[inbound]\nmax_body_bytes = \"many\"\n", "line 3", "max_body_bytes"),
+        (
+            "\n[inbound]\nmax_body_bytes = \"many\"\n",
+            "line 3",
+            "max_body_bytes",
+        ),
         ("[overdue]\nreconcile_at = \"25:00\"\n", "line 2", "25:00"),
         ("listen = \n", "line 1", "listen"),
     ] {
@@ -34,7 +38,10 @@ fn a_fault_in_the_file_is_named_with_file_and_line() {
     // The file of this folder is read without being named.
     std::fs::write(folder.path().join("banyan.toml"), "maintenance = 3\n").unwrap();
     let said = run(banyan(folder.path()).args(["serve"])).failure();
-    assert!(said.contains("banyan.toml") && said.contains("line 1"), "{said}");
+    assert!(
+        said.contains("banyan.toml") && said.contains("line 1"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -48,9 +55,15 @@ fn a_fault_in_the_environment_is_named_with_its_variable() {
         let said = run(place.banyan(&["serve"]).env(name, value)).failure();
         assert!(said.contains(name), "{said}");
     }
-    let said = run(place.banyan(&["serve"]).env("BANYAN_SWITCHED_OFF", "[\"ORG_X\"]")).failure();
+    let said = run(place
+        .banyan(&["serve"])
+        .env("BANYAN_SWITCHED_OFF", "[\"ORG_X\"]"))
+    .failure();
     assert!(said.contains("ORG_X"), "{said}");
-    let said = run(place.banyan(&["serve"]).env("BANYAN_DATABASE_URL", "mysql://x")).failure();
+    let said = run(place
+        .banyan(&["serve"])
+        .env("BANYAN_DATABASE_URL", "mysql://x"))
+    .failure();
     assert!(said.contains("数据库"), "{said}");
 }
 
@@ -63,24 +76,38 @@ fn a_master_key_is_needed_and_only_the_right_one_is_taken() {
         command
     };
     let said = run(&mut keyless(&["serve"])).failure();
-    for word in ["主密钥", "master_key_file", "BANYAN_MASTER_KEY", "openssl rand -hex 32"] {
+    for word in [
+        "主密钥",
+        "master_key_file",
+        "BANYAN_MASTER_KEY",
+        "openssl rand -hex 32",
+    ] {
         assert!(said.contains(word), "{said}");
     }
     let said = run(keyless(&["partner", "list"]).env("BANYAN_MASTER_KEY", "short")).failure();
-    assert!(said.contains("64 位十六进制") && !said.contains("short"), "{said}");
+    assert!(
+        said.contains("64 位十六进制") && !said.contains("short"),
+        "{said}"
+    );
 
     place.add_hospital("H35019950001");
     let other = "0a".repeat(32);
     for arguments in [&["serve"] as &[&str], &["partner", "list"]] {
         let said = run(place.banyan(arguments).env("BANYAN_MASTER_KEY", &other)).failure();
-        assert!(said.contains("master key") || said.contains("主密钥"), "{said}");
+        assert!(
+            said.contains("master key") || said.contains("主密钥"),
+            "{said}"
+        );
         assert!(!said.contains(&other), "{said}");
     }
     // From a file, which the settings name.
     let path = place.path().join("master.key");
     std::fs::write(&path, format!("{other}\n")).unwrap();
     let said = run(keyless(&["partner", "list"]).env("BANYAN_MASTER_KEY_FILE", &path)).failure();
-    assert!(said.contains("master key") || said.contains("主密钥"), "{said}");
+    assert!(
+        said.contains("master key") || said.contains("主密钥"),
+        "{said}"
+    );
     std::fs::remove_file(&path).unwrap();
     let said = run(keyless(&["serve"]).env("BANYAN_MASTER_KEY_FILE", &path)).failure();
     assert!(said.contains("master.key"), "{said}");
@@ -108,7 +135,9 @@ fn every_command_helps_in_chinese() {
         let about = help.lines().next().unwrap_or_default();
         assert!(is_chinese(about), "{command:?}: {about}");
         for option in described(&help) {
-            let standard = ["--help", "--version"].iter().any(|name| option.contains(name));
+            let standard = ["--help", "--version"]
+                .iter()
+                .any(|name| option.contains(name));
             assert!(standard || is_chinese(&option), "{command:?}: {option}");
         }
         for name in commands_listed(&help) {
@@ -119,8 +148,18 @@ fn every_command_helps_in_chinese() {
         seen.insert(command.join(" "));
     }
     for command in [
-        "audit verify", "bench", "call", "callback resend", "interface", "migrate", "partner add",
-        "partner list", "partner revoke", "partner rotate", "sandbox", "serve",
+        "audit verify",
+        "bench",
+        "call",
+        "callback resend",
+        "interface",
+        "migrate",
+        "partner add",
+        "partner list",
+        "partner revoke",
+        "partner rotate",
+        "sandbox",
+        "serve",
     ] {
         assert!(seen.contains(command), "{command} is missing: {seen:?}");
     }
@@ -133,7 +172,9 @@ fn is_chinese(text: &str) -> bool {
 /// The options, each with the lines that describe it.
 fn described(help: &str) -> Vec<String> {
     let mut options: Vec<String> = Vec::new();
-    let body = help.split_once("Options:").or_else(|| help.split_once("选项"));
+    let body = help
+        .split_once("Options:")
+        .or_else(|| help.split_once("选项"));
     for line in body.map_or("", |(_, options)| options).lines() {
         if line.trim_start().starts_with('-') {
             options.push(String::new());
@@ -146,8 +187,13 @@ fn described(help: &str) -> Vec<String> {
 }
 
 fn commands_listed(help: &str) -> Vec<String> {
-    let body = help.split_once("Commands:\n").or_else(|| help.split_once("命令：\n"));
+    let body = help
+        .split_once("Commands:\n")
+        .or_else(|| help.split_once("命令：\n"));
     let lines = body.map_or("", |(_, rest)| rest).lines();
     let names = lines.take_while(|line| !line.is_empty());
-    names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    names
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
 }

@@ -35,7 +35,10 @@ async fn a_stop_under_load_loses_nothing_and_answers_what_is_under_way() {
         .await;
         load.platform_is(None);
         let answer = under_way.finish(&slow).await;
-        assert!(matches!(&answer, Answer::Refused { code, .. } if code == "000105"), "{answer:?}");
+        assert!(
+            matches!(&answer, Answer::Refused { code, .. } if code == "000105"),
+            "{answer:?}"
+        );
         let ended = server.program.wait();
         assert_eq!(ended.code, Some(0), "{}", ended.err);
         assert!(!ended.err.contains("\"ERROR\""), "{}", ended.err);

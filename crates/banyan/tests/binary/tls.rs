@@ -18,7 +18,10 @@ async fn a_partner_that_trusts_the_certificate_gets_through() {
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
+    let certificate = CertificateParams::new(names)
+        .unwrap()
+        .signed_by(&key, &authority)
+        .unwrap();
     std::fs::write(file("authority.pem"), authority.pem()).unwrap();
     std::fs::write(file("server.pem"), certificate.pem()).unwrap();
     std::fs::write(file("server.key"), key.serialize_pem()).unwrap();
@@ -38,16 +41,37 @@ async fn a_partner_that_trusts_the_certificate_gets_through() {
         ..HttpSettings::default()
     };
     let about = json!({ "orgId": hospital.org_id, "orgRequestId": "none" });
-    let trusting = Partner::with(&hospital.org_id, &hospital.app_id, &hospital.secret, &trusting);
-    let answered = trusting.call(&server.url, Interface::OrgMdl005, &about).await.unwrap();
+    let trusting = Partner::with(
+        &hospital.org_id,
+        &hospital.app_id,
+        &hospital.secret,
+        &trusting,
+    );
+    let answered = trusting
+        .call(&server.url, Interface::OrgMdl005, &about)
+        .await
+        .unwrap();
     assert_eq!(answered.unwrap_err().0, "000105");
     let by_name = server.url.replace("127.0.0.1", "localhost");
-    assert!(trusting.call(&by_name, Interface::OrgMdl005, &about).await.is_ok());
+    assert!(
+        trusting
+            .call(&by_name, Interface::OrgMdl005, &about)
+            .await
+            .is_ok()
+    );
 
-    let refused = hospital.call(&server.url, Interface::OrgMdl005, &about).await.unwrap_err();
+    let refused = hospital
+        .call(&server.url, Interface::OrgMdl005, &about)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, CallFault::Tls(_)), "{refused}");
     let unsealed = server.url.replace("https://", "http://");
-    assert!(hospital.call(&unsealed, Interface::OrgMdl005, &about).await.is_err());
+    assert!(
+        hospital
+            .call(&unsealed, Interface::OrgMdl005, &about)
+            .await
+            .is_err()
+    );
     assert_eq!(server.program.stop().code, Some(0));
 
     run(&mut with_tls("missing.key")).failure();

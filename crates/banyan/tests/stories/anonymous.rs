@@ -14,7 +14,11 @@ fn without_index(citizen: &banyan_sandbox::Citizen) -> Value {
 }
 
 async fn next(voice: &crate::partners_voice::Voice, citizen: &banyan_sandbox::Citizen) -> Value {
-    voice.say(Interface::OrgMdl002, &query(citizen)).await.done()["next"].clone()
+    voice
+        .say(Interface::OrgMdl002, &query(citizen))
+        .await
+        .done()["next"]
+        .clone()
 }
 
 on_both_engines! {
@@ -93,6 +97,22 @@ on_both_engines! {
         let mut asked = query(citizen);
         asked["ehealthCardId"] = json!(other.ehealth_card_id);
         voice.say(Interface::OrgMdl002, &asked).await.refused("000105", "ehealthCardId");
+        story.end().await;
+    }
+
+    async fn a_name_that_comes_by_a_second_report_is_not_silently_dropped(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (hospital, voice) = (story.hospital(0), story.voice(0));
+        let citizen = &story.citizens[0];
+        let first = report(hospital, "b-1", without_index(citizen), &[item("i-1", "1")]);
+        voice.say(Interface::OrgMdl001, &first).await.done();
+        let second = report(hospital, "b-2", person(citizen), &[item("i-1", "1")]);
+        voice.say(Interface::OrgMdl001, &second).await.done();
+        story.settle().await;
+        let told = &told_of(hospital, "b-2")[0];
+        let refused = items_of(told).is_empty() && !reason(told, "i-1").is_empty();
+        let named = next(&story.voice(1), citizen).await == "0";
+        assert!(refused || named, "it is taken as if it had a name now, and nobody else sees it");
         story.end().await;
     }
 

@@ -42,7 +42,10 @@ async fn refuse_all(voice: &Voice, interface: Interface, good: &Value, cases: &[
         assert_eq!(heard.code, "000105", "{pointer} {shown}: {}", heard.message);
         heard.refused("000105", at);
         let secret = value.as_str().filter(|text| text.chars().count() > 3);
-        assert!(secret.is_none_or(|text| !heard.message.contains(text)), "the value is not repeated");
+        assert!(
+            secret.is_none_or(|text| !heard.message.contains(text)),
+            "the value is not repeated"
+        );
     }
 }
 
@@ -62,7 +65,12 @@ fn told(table: impl AsyncFnOnce(&Story)) {
 }
 
 fn good_report(story: &Story) -> Value {
-    let mut message = report(story.hospital(0), "b-1", person(&story.citizens[0]), &[item("i-1", "1")]);
+    let mut message = report(
+        story.hospital(0),
+        "b-1",
+        person(&story.citizens[0]),
+        &[item("i-1", "1")],
+    );
     let second = person(&story.citizens[1]);
     message["unsettleList"].as_array_mut().unwrap().push(second);
     message["unsettleList"][1]["itemList"] = json!([item("i-2", "2"), item("i-3", "3")]);
@@ -88,9 +96,17 @@ fn a_report_s_members() {
             ("/notifyUrl", json!("127.0.0.1:8080"), "notifyUrl"),
             ("/notifyUrl", json!("ftp://127.0.0.1/"), "notifyUrl"),
             ("/notifyUrl", json!("file:///etc/passwd"), "notifyUrl"),
-            ("/notifyUrl", json!("http://user:word@127.0.0.1/"), "notifyUrl"),
+            (
+                "/notifyUrl",
+                json!("http://user:word@127.0.0.1/"),
+                "notifyUrl",
+            ),
             ("/notifyUrl", json!("http://evil.example/"), "notifyUrl"),
-            ("/notifyUrl", json!(format!("http://127.0.0.1/{}", "a".repeat(90))), "notifyUrl"),
+            (
+                "/notifyUrl",
+                json!(format!("http://127.0.0.1/{}", "a".repeat(90))),
+                "notifyUrl",
+            ),
             ("/orgRequestId", Value::Null, "orgRequestId"),
             ("/orgRequestId", json!("  "), "orgRequestId"),
             ("/orgRequestId", json!("b\n1"), "orgRequestId"),
@@ -98,29 +114,111 @@ fn a_report_s_members() {
             ("/unsettleList", json!("[]"), "unsettleList"),
             ("/unsettleList", json!({"0": {}}), "unsettleList"),
             ("/unsettleList/1", json!(1), "unsettleList[1]"),
-            ("/unsettleList/1/idNo", json!("3599991990010100111"), "unsettleList[1].idNo"),
-            ("/unsettleList/1/idNo", json!(359_999), "unsettleList[1].idNo"),
-            ("/unsettleList/1/idType", json!("1"), "unsettleList[1].idType"),
-            ("/unsettleList/1/idType", json!("09"), "unsettleList[1].idType"),
-            ("/unsettleList/1/userName", long(21), "unsettleList[1].userName"),
-            ("/unsettleList/1/ehealthCardId", json!("a".repeat(65)), "unsettleList[1].ehealthCardId"),
-            ("/unsettleList/1/mobilePhone", json!("154000000000"), "unsettleList[1].mobilePhone"),
-            ("/unsettleList/1/userType", Value::Null, "unsettleList[1].userType"),
-            ("/unsettleList/1/userType", json!("04"), "unsettleList[1].userType"),
-            ("/unsettleList/1/itemList", Value::Null, "unsettleList[1].itemList"),
-            ("/unsettleList/1/itemList", json!([]), "unsettleList[1].itemList"),
-            ("/unsettleList/1/itemList/1/orgTraceId", Value::Null, "unsettleList[1].itemList[1].orgTraceId"),
-            ("/unsettleList/1/itemList/1/orgTraceId", long(41), "unsettleList[1].itemList[1].orgTraceId"),
-            ("/unsettleList/1/itemList/1/medType", json!("10"), "unsettleList[1].itemList[1].medType"),
-            ("/unsettleList/1/itemList/1/medType", json!(11), "unsettleList[1].itemList[1].medType"),
-            ("/unsettleList/1/itemList/1/feeType", json!("1"), "unsettleList[1].itemList[1].feeType"),
-            ("/unsettleList/1/itemList/1/itemName", long(41), "unsettleList[1].itemList[1].itemName"),
-            ("/unsettleList/1/itemList/1/itemName", json!(""), "unsettleList[1].itemList[1].itemName"),
+            (
+                "/unsettleList/1/idNo",
+                json!("3599991990010100111"),
+                "unsettleList[1].idNo",
+            ),
+            (
+                "/unsettleList/1/idNo",
+                json!(359_999),
+                "unsettleList[1].idNo",
+            ),
+            (
+                "/unsettleList/1/idType",
+                json!("1"),
+                "unsettleList[1].idType",
+            ),
+            (
+                "/unsettleList/1/idType",
+                json!("09"),
+                "unsettleList[1].idType",
+            ),
+            (
+                "/unsettleList/1/userName",
+                long(21),
+                "unsettleList[1].userName",
+            ),
+            (
+                "/unsettleList/1/ehealthCardId",
+                json!("a".repeat(65)),
+                "unsettleList[1].ehealthCardId",
+            ),
+            (
+                "/unsettleList/1/mobilePhone",
+                json!("154000000000"),
+                "unsettleList[1].mobilePhone",
+            ),
+            (
+                "/unsettleList/1/userType",
+                Value::Null,
+                "unsettleList[1].userType",
+            ),
+            (
+                "/unsettleList/1/userType",
+                json!("04"),
+                "unsettleList[1].userType",
+            ),
+            (
+                "/unsettleList/1/itemList",
+                Value::Null,
+                "unsettleList[1].itemList",
+            ),
+            (
+                "/unsettleList/1/itemList",
+                json!([]),
+                "unsettleList[1].itemList",
+            ),
+            (
+                "/unsettleList/1/itemList/1/orgTraceId",
+                Value::Null,
+                "unsettleList[1].itemList[1].orgTraceId",
+            ),
+            (
+                "/unsettleList/1/itemList/1/orgTraceId",
+                long(41),
+                "unsettleList[1].itemList[1].orgTraceId",
+            ),
+            (
+                "/unsettleList/1/itemList/1/medType",
+                json!("10"),
+                "unsettleList[1].itemList[1].medType",
+            ),
+            (
+                "/unsettleList/1/itemList/1/medType",
+                json!(11),
+                "unsettleList[1].itemList[1].medType",
+            ),
+            (
+                "/unsettleList/1/itemList/1/feeType",
+                json!("1"),
+                "unsettleList[1].itemList[1].feeType",
+            ),
+            (
+                "/unsettleList/1/itemList/1/itemName",
+                long(41),
+                "unsettleList[1].itemList[1].itemName",
+            ),
+            (
+                "/unsettleList/1/itemList/1/itemName",
+                json!(""),
+                "unsettleList[1].itemList[1].itemName",
+            ),
             ("/extData", json!([]), "extData"),
             ("/extData", json!("text"), "extData"),
-            ("/unsettleList/0/extData", json!(1), "unsettleList[0].extData"),
+            (
+                "/unsettleList/0/extData",
+                json!(1),
+                "unsettleList[0].extData",
+            ),
         ];
-        refuse_all(&story.voice(0), Interface::OrgMdl001, &good_report(story), cases).await;
+        refuse_all(
+            &story.voice(0),
+            Interface::OrgMdl001,
+            &good_report(story),
+            cases,
+        )
+        .await;
     });
 }
 
@@ -130,13 +228,44 @@ fn amounts_and_times() {
         const AMOUNT: &str = "/unsettleList/0/itemList/0/amount";
         const TIME: &str = "/unsettleList/0/itemList/0/actualTime";
         let amounts = [
-            "1.234", "-1", "+1", "0", "0.00", "-0.01", "10000000", "99999999999", "1e3", "1E3", "0x10",
-            "1,000", "1.", ".5", "１２", " 1", "1 ", "NaN", "Infinity", "", "1..2", "12.5元",
+            "1.234",
+            "-1",
+            "+1",
+            "0",
+            "0.00",
+            "-0.01",
+            "10000000",
+            "99999999999",
+            "1e3",
+            "1E3",
+            "0x10",
+            "1,000",
+            "1.",
+            ".5",
+            "１２",
+            " 1",
+            "1 ",
+            "NaN",
+            "Infinity",
+            "",
+            "1..2",
+            "12.5元",
         ];
         let times = [
-            "2026-02-29 00:00:00", "2026-13-01 00:00:00", "2026-04-31 00:00:00", "2026-01-01 24:00:00",
-            "2026-01-01 23:59:60", "2026-01-01", "2026-01-01T00:00:00", "20260101000000", "0000-01-01 00:00:00",
-            "1899-12-31 23:59:59", "2026-1-1 0:00:00", "2026-01-01 00:00:00.000", "昨天", "",
+            "2026-02-29 00:00:00",
+            "2026-13-01 00:00:00",
+            "2026-04-31 00:00:00",
+            "2026-01-01 24:00:00",
+            "2026-01-01 23:59:60",
+            "2026-01-01",
+            "2026-01-01T00:00:00",
+            "20260101000000",
+            "0000-01-01 00:00:00",
+            "1899-12-31 23:59:59",
+            "2026-1-1 0:00:00",
+            "2026-01-01 00:00:00.000",
+            "昨天",
+            "",
         ];
         let cases: Vec<Case> = amounts
             .map(|text| (AMOUNT, json!(text), "unsettleList[0].itemList[0].amount"))
@@ -146,11 +275,21 @@ fn amounts_and_times() {
                 (AMOUNT, json!(12.5), "unsettleList[0].itemList[0].amount"),
                 (AMOUNT, json!(1), "unsettleList[0].itemList[0].amount"),
                 (AMOUNT, Value::Null, "unsettleList[0].itemList[0].amount"),
-                (TIME, json!(1_772_330_000_000_i64), "unsettleList[0].itemList[0].actualTime"),
+                (
+                    TIME,
+                    json!(1_772_330_000_000_i64),
+                    "unsettleList[0].itemList[0].actualTime",
+                ),
                 (TIME, Value::Null, "unsettleList[0].itemList[0].actualTime"),
             ])
             .collect();
-        refuse_all(&story.voice(0), Interface::OrgMdl001, &good_report(story), &cases).await;
+        refuse_all(
+            &story.voice(0),
+            Interface::OrgMdl001,
+            &good_report(story),
+            &cases,
+        )
+        .await;
     });
 }
 
@@ -158,44 +297,73 @@ fn amounts_and_times() {
 fn updates_queries_links_and_results() {
     told(async |story| {
         let voice = story.voice(0);
-        let good = update(story.hospital(0), "b-1", Some(&story.citizens[0]), &[("i-1", "1", "1")]);
-        refuse_all(&voice, Interface::OrgMdl003, &good, &[
-            ("/itemList", Value::Null, "itemList"),
-            ("/itemList", json!([]), "itemList"),
-            ("/itemList/0/traceId", Value::Null, "itemList[0].traceId"),
-            ("/itemList/0/traceId", json!(100_001), "itemList[0].traceId"),
-            ("/itemList/0/state", json!("3"), "itemList[0].state"),
-            ("/itemList/0/state", json!(1), "itemList[0].state"),
-            ("/itemList/0/orgTraceId", json!(""), "itemList[0].orgTraceId"),
-            ("/idType", json!("XX"), "idType"),
-        ])
+        let good = update(
+            story.hospital(0),
+            "b-1",
+            Some(&story.citizens[0]),
+            &[("i-1", "1", "1")],
+        );
+        refuse_all(
+            &voice,
+            Interface::OrgMdl003,
+            &good,
+            &[
+                ("/itemList", Value::Null, "itemList"),
+                ("/itemList", json!([]), "itemList"),
+                ("/itemList/0/traceId", Value::Null, "itemList[0].traceId"),
+                ("/itemList/0/traceId", json!(100_001), "itemList[0].traceId"),
+                ("/itemList/0/state", json!("3"), "itemList[0].state"),
+                ("/itemList/0/state", json!(1), "itemList[0].state"),
+                (
+                    "/itemList/0/orgTraceId",
+                    json!(""),
+                    "itemList[0].orgTraceId",
+                ),
+                ("/idType", json!("XX"), "idType"),
+            ],
+        )
         .await;
         let good = query(&story.citizens[0]);
-        refuse_all(&voice, Interface::OrgMdl002, &good, &[
-            ("/businessType", json!("01100"), "businessType"),
-            ("/businessType", Value::Null, "businessType"),
-            ("/idNo", Value::Null, "idNo"),
-            ("/idNo", json!(""), "idNo"),
-            ("/idType", Value::Null, "idType"),
-            ("/userName", Value::Null, "userName"),
-            ("/ehealthCardId", json!("f".repeat(64)), "ehealthCardId"),
-            ("/orgId", json!("H99999999999"), "orgId"),
-        ])
+        refuse_all(
+            &voice,
+            Interface::OrgMdl002,
+            &good,
+            &[
+                ("/businessType", json!("01100"), "businessType"),
+                ("/businessType", Value::Null, "businessType"),
+                ("/idNo", Value::Null, "idNo"),
+                ("/idNo", json!(""), "idNo"),
+                ("/idType", Value::Null, "idType"),
+                ("/userName", Value::Null, "userName"),
+                ("/ehealthCardId", json!("f".repeat(64)), "ehealthCardId"),
+                ("/orgId", json!("H99999999999"), "orgId"),
+            ],
+        )
         .await;
         let mut good = query(&story.citizens[0]);
         good["orgId"] = json!(story.hospital(0).org_id());
-        refuse_all(&voice, Interface::OrgMdl004, &good, &[
-            ("/orgId", Value::Null, "orgId"),
-            ("/userName", long(21), "userName"),
-            ("/ehealthCardId", json!("f".repeat(64)), "ehealthCardId"),
-        ])
+        refuse_all(
+            &voice,
+            Interface::OrgMdl004,
+            &good,
+            &[
+                ("/orgId", Value::Null, "orgId"),
+                ("/userName", long(21), "userName"),
+                ("/ehealthCardId", json!("f".repeat(64)), "ehealthCardId"),
+            ],
+        )
         .await;
         let good = json!({"orgId": story.hospital(0).org_id(), "orgRequestId": "b"});
-        refuse_all(&voice, Interface::OrgMdl005, &good, &[
-            ("/orgRequestId", Value::Null, "orgRequestId"),
-            ("/orgRequestId", long(41), "orgRequestId"),
-            ("/orgRequestId", json!("unknown"), "orgRequestId"),
-        ])
+        refuse_all(
+            &voice,
+            Interface::OrgMdl005,
+            &good,
+            &[
+                ("/orgRequestId", Value::Null, "orgRequestId"),
+                ("/orgRequestId", long(41), "orgRequestId"),
+                ("/orgRequestId", json!("unknown"), "orgRequestId"),
+            ],
+        )
         .await;
     });
 }
@@ -206,18 +374,29 @@ fn one_hundred_items_and_one() {
         let story = Story::begin(db).await;
         let voice = story.voice(0);
         let items = |from: usize, count: usize| -> Vec<Value> {
-            (from..from + count).map(|n| item(&format!("i-{n}"), "1")).collect()
+            (from..from + count)
+                .map(|n| item(&format!("i-{n}"), "1"))
+                .collect()
         };
         let who = || person(&story.citizens[0]);
         let mut too_many = report(story.hospital(0), "b-1", who(), &items(0, 60));
         let mut second = who();
         second["itemList"] = json!(items(60, 41));
-        too_many["unsettleList"].as_array_mut().unwrap().push(second);
-        voice.say(Interface::OrgMdl001, &too_many).await.refused("000105", "unsettleList[1].itemList[40]");
+        too_many["unsettleList"]
+            .as_array_mut()
+            .unwrap()
+            .push(second);
+        voice
+            .say(Interface::OrgMdl001, &too_many)
+            .await
+            .refused("000105", "unsettleList[1].itemList[40]");
         let updates: Vec<String> = (0..101).map(|n| format!("i-{n}")).collect();
         let updates: Vec<_> = updates.iter().map(|number| (&**number, "1", "1")).collect();
         let too_many = update(story.hospital(0), "b-2", None, &updates);
-        voice.say(Interface::OrgMdl003, &too_many).await.refused("000105", "itemList[100]");
+        voice
+            .say(Interface::OrgMdl003, &too_many)
+            .await
+            .refused("000105", "itemList[100]");
         assert_eq!(story.number(KEPT).await, 0);
 
         let full = report(story.hospital(0), "b-3", who(), &items(0, 100));
@@ -229,7 +408,11 @@ fn one_hundred_items_and_one() {
         voice.say(Interface::OrgMdl001, &none).await.done();
         story.settle().await;
         assert_eq!(story.number("SELECT COUNT(*) FROM overdue_item").await, 100);
-        assert_eq!(story.hospital(0).received().len(), 2, "an empty report is told too");
+        assert_eq!(
+            story.hospital(0).received().len(),
+            2,
+            "an empty report is told too"
+        );
         story.end().await;
     });
 }
@@ -239,10 +422,26 @@ fn business_json_that_is_none() {
     told(async |story| {
         let voice = story.voice(0);
         let good = good_report(story).to_string();
-        let deep = |open: &str, close: &str| format!("{{\"orgId\":\"H35019900001\",\"extData\":{}{}}}", open.repeat(100_000), close.repeat(100_000));
+        let deep = |open: &str, close: &str| {
+            format!(
+                "{{\"orgId\":\"H35019900001\",\"extData\":{}{}}}",
+                open.repeat(100_000),
+                close.repeat(100_000)
+            )
+        };
         for (text, at) in [
-            (good.replacen("\"orgId\"", "\"orgRequestId\":\"x\",\"orgRequestId\":\"y\",\"orgId\"", 1), "orgRequestId"),
-            (good.replacen("\"amount\":\"1\"", "\"amount\":\"1\",\"amount\":\"2\"", 1), "unsettleList[0].itemList[0].amount"),
+            (
+                good.replacen(
+                    "\"orgId\"",
+                    "\"orgRequestId\":\"x\",\"orgRequestId\":\"y\",\"orgId\"",
+                    1,
+                ),
+                "orgRequestId",
+            ),
+            (
+                good.replacen("\"amount\":\"1\"", "\"amount\":\"1\",\"amount\":\"2\"", 1),
+                "unsettleList[0].itemList[0].amount",
+            ),
             (format!("{good}{good}"), ""),
             (format!("{good} x"), ""),
             (good[..good.len() - 1].to_owned(), ""),
@@ -256,7 +455,18 @@ fn business_json_that_is_none() {
             (deep("[", "]"), ""),
             (deep("{\"a\":", "}"), ""),
             (deep("{\"a\":", ""), ""),
-            (good.replacen('{', &format!("{{\"unknown\":{}1{},", "[".repeat(100_000), "]".repeat(100_000)), 1), "deep-unknown"),
+            (
+                good.replacen(
+                    '{',
+                    &format!(
+                        "{{\"unknown\":{}1{},",
+                        "[".repeat(100_000),
+                        "]".repeat(100_000)
+                    ),
+                    1,
+                ),
+                "deep-unknown",
+            ),
         ] {
             let heard = voice.say_text(Interface::OrgMdl001, &text).await;
             let shown: String = text.chars().take(80).collect();

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use banyan::province::HOSPITALS;
 use banyan_client::{HttpClient, HttpSettings};
-use banyan_platform::work::callbacks::{
-    BREAKER_FAILURES, GIVE_UP_AFTER_MS, RETRY_DELAYS_MS,
-};
+use banyan_platform::work::callbacks::{BREAKER_FAILURES, GIVE_UP_AFTER_MS, RETRY_DELAYS_MS};
 use banyan_sandbox::{Fault, HospitalSetup, SimulatedHospital};
 use banyan_store::on_both_engines;
 
@@ -36,7 +34,12 @@ fn all_told_once(hospital: &SimulatedHospital, count: usize) {
     let told = hospital.received();
     assert_eq!(told.len(), count);
     for told in told {
-        assert_eq!((told.effects, told.contradictions), (1, 0), "{}", told.notify_id);
+        assert_eq!(
+            (told.effects, told.contradictions),
+            (1, 0),
+            "{}",
+            told.notify_id
+        );
     }
 }
 

@@ -27,7 +27,10 @@ fn available(direction: Direction) -> impl Iterator<Item = Interface> {
 fn fixture(interface: Interface) -> Value {
     let folder = interface.spec().room.folder();
     let name = interface.code().to_lowercase();
-    let path = format!("{}/../../fixtures/{folder}/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/../../fixtures/{folder}/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{} has no fixture at {path}: {error}", interface.code()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -36,12 +39,16 @@ fn fixture(interface: Interface) -> Value {
 /// The message reads, and writes what it read, every member of it one that its table knows.
 fn round_trip<M: Message>(interface: Interface, example: &Value) {
     let code = interface.code();
-    let message: M = wire::read(&example.to_string()).unwrap_or_else(|fault| panic!("{code}: {fault}"));
+    let message: M =
+        wire::read(&example.to_string()).unwrap_or_else(|fault| panic!("{code}: {fault}"));
     let written: Value = serde_json::from_str(&wire::write(&message)).expect("JSON");
     assert_eq!(&written, example, "{code}");
     let known: Vec<&str> = M::FIELDS.iter().map(|field| field.code).collect();
     for member in example.as_object().expect("an object").keys() {
-        assert!(known.contains(&member.as_str()), "{code}: {member} is in no table");
+        assert!(
+            known.contains(&member.as_str()),
+            "{code}: {member} is in no table"
+        );
     }
     // Whatever is required is missed, under its own name.
     for Field { code: member, .. } in M::FIELDS.iter().filter(|field| field.required) {
@@ -64,13 +71,27 @@ fn round_trips<Request: Message, Reply: Message>(interface: Interface) {
 fn every_available_interface_has_a_fixture_that_round_trips() {
     for interface in Interface::ALL {
         match interface {
-            Interface::OrgMdl001 => round_trips::<org_mdl_001::ReportRequest, org_mdl_001::ReportReply>(interface),
-            Interface::OrgMdl002 => round_trips::<org_mdl_002::QueryRequest, org_mdl_002::QueryReply>(interface),
-            Interface::OrgMdl003 => round_trips::<org_mdl_003::UpdateRequest, org_mdl_003::UpdateReply>(interface),
-            Interface::OrgMdl004 => round_trips::<org_mdl_004::EntryLinkRequest, org_mdl_004::EntryLinkReply>(interface),
-            Interface::OrgMdl005 => round_trips::<org_mdl_005::ResultRequest, org_mdl_005::ResultReply>(interface),
-            Interface::Org001 => round_trips::<org_001::SettlementRequest, org_001::SettlementReply>(interface),
-            Interface::Org002 => round_trips::<org_002::NotifyRequest, org_002::NotifyReply>(interface),
+            Interface::OrgMdl001 => {
+                round_trips::<org_mdl_001::ReportRequest, org_mdl_001::ReportReply>(interface)
+            }
+            Interface::OrgMdl002 => {
+                round_trips::<org_mdl_002::QueryRequest, org_mdl_002::QueryReply>(interface)
+            }
+            Interface::OrgMdl003 => {
+                round_trips::<org_mdl_003::UpdateRequest, org_mdl_003::UpdateReply>(interface)
+            }
+            Interface::OrgMdl004 => {
+                round_trips::<org_mdl_004::EntryLinkRequest, org_mdl_004::EntryLinkReply>(interface)
+            }
+            Interface::OrgMdl005 => {
+                round_trips::<org_mdl_005::ResultRequest, org_mdl_005::ResultReply>(interface)
+            }
+            Interface::Org001 => {
+                round_trips::<org_001::SettlementRequest, org_001::SettlementReply>(interface)
+            }
+            Interface::Org002 => {
+                round_trips::<org_002::NotifyRequest, org_002::NotifyReply>(interface)
+            }
             later => assert_eq!(
                 later.spec().availability,
                 Availability::NotYet,
@@ -85,10 +106,21 @@ fn every_available_interface_has_a_fixture_that_round_trips() {
 fn no_fixture_is_left_over() {
     let folder = format!("{}/../../fixtures/overdue", env!("CARGO_MANIFEST_DIR"));
     for file in std::fs::read_dir(folder).expect("the folder of the fixtures") {
-        let name = file.expect("a file").file_name().into_string().expect("a name");
-        let code = name.strip_suffix(".json").unwrap_or_else(|| panic!("{name}"));
-        let interface = Interface::from_code(code).unwrap_or_else(|| panic!("{name} is of no interface"));
-        assert_eq!(interface.spec().availability, Availability::Available, "{name}");
+        let name = file
+            .expect("a file")
+            .file_name()
+            .into_string()
+            .expect("a name");
+        let code = name
+            .strip_suffix(".json")
+            .unwrap_or_else(|| panic!("{name}"));
+        let interface =
+            Interface::from_code(code).unwrap_or_else(|| panic!("{name} is of no interface"));
+        assert_eq!(
+            interface.spec().availability,
+            Availability::Available,
+            "{name}"
+        );
     }
 }
 

@@ -163,7 +163,10 @@ impl Line {
                 };
                 writes_down.lock().unwrap().push(request);
                 let bare = r#"{"state":"success"}"#;
-                let reply = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{bare}", bare.len());
+                let reply = format!(
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{bare}",
+                    bare.len()
+                );
                 stream.write_all(reply.as_bytes()).await.unwrap();
             }
         });

@@ -18,7 +18,11 @@ const BASE64_KINDS: [fn(&str) -> String; 4] = [
     |url_safe| {
         let standard = url_safe.replace('-', "+").replace('_', "/");
         let lines: Vec<_> = standard.as_bytes().chunks(76).collect();
-        lines.join(&b"\r\n"[..]).iter().map(|byte| char::from(*byte)).collect()
+        lines
+            .join(&b"\r\n"[..])
+            .iter()
+            .map(|byte| char::from(*byte))
+            .collect()
     },
 ];
 
@@ -33,7 +37,11 @@ fn seal(
     kind: fn(&str) -> String,
 ) -> Value {
     let mut members = voice.members();
-    members.extend(besides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+    members.extend(
+        besides
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
+    );
     let mut signed = members.clone();
     signed.retain(|_, value| signs_empties || !value.is_empty());
     let text = string_to_sign(&signed, Some((name, business)), &voice.secret);
@@ -45,7 +53,9 @@ fn seal(
 }
 
 async fn send(voice: &Voice, message: &Value) -> Heard {
-    voice.post(path(Interface::OrgMdl002), message.to_string().as_bytes()).await
+    voice
+        .post(path(Interface::OrgMdl002), message.to_string().as_bytes())
+        .await
 }
 
 /// A plain message with its business JSON in this member.

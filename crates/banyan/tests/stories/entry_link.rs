@@ -16,7 +16,10 @@ fn path(link: &str) -> String {
 }
 
 async fn get(story: &Story, path: &str, cookie: Option<&str>) -> RawReply {
-    let headers: Vec<_> = cookie.map(|cookie| ("cookie", cookie)).into_iter().collect();
+    let headers: Vec<_> = cookie
+        .map(|cookie| ("cookie", cookie))
+        .into_iter()
+        .collect();
     http(story.platform(), "GET", path, &headers, b"").await
 }
 
@@ -31,7 +34,10 @@ async fn enter(story: &Story, link: &str) -> String {
     assert_eq!(entered.status, 303);
     assert_eq!(entered.header("location"), Some("/h5/overdue"));
     let cookie = entered.header("set-cookie").unwrap();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        "{cookie}"
+    );
     cookie.split(';').next().unwrap().to_owned()
 }
 

@@ -15,7 +15,9 @@ use crate::telling::{
 /// Lets the next night pass; the reconciliation is at half past six.
 async fn night(story: &Story) {
     let now_ms = story.clock.shows_ms();
-    story.clock.reach_ms(LocalTime::next_daily_ms(now_ms, 6, 30) + SECOND_MS);
+    story
+        .clock
+        .reach_ms(LocalTime::next_daily_ms(now_ms, 6, 30) + SECOND_MS);
     story.settle().await;
 }
 
@@ -66,6 +68,25 @@ on_both_engines! {
         night(&story).await;
         assert_eq!(story.mzt.query(citizen).await.unwrap().next.code(), "1");
         assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 3").await, 0);
+        story.end().await;
+    }
+
+    async fn records_that_a_hospital_has_lost_do_not_hide_the_others(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (hospital, voice) = (story.hospital(0), story.voice(0));
+        // The oldest four are in no ledger: the hospital refuses every question about them.
+        let lost: Vec<_> = (0..4).map(|n| item(&format!("lost-{n}"), "1")).collect();
+        let message = report(hospital, "lost", person(&story.citizens[1]), &lost);
+        voice.say(Interface::OrgMdl001, &message).await.done();
+        story.settle().await;
+        let (paid, _) = story.owe(0, Some(&story.citizens[0]), 100).await;
+        hospital.pay_locally(&paid).unwrap();
+        for _ in 0..3 {
+            night(&story).await;
+        }
+        let reply = story.mzt.query(&story.citizens[0]).await.unwrap();
+        assert_eq!(reply.next.code(), "1", "it is asked about within three nights");
+        assert_eq!(story.mzt.query(&story.citizens[1]).await.unwrap().itemList.len(), 4);
         story.end().await;
     }
 

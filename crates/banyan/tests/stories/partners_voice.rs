@@ -134,7 +134,10 @@ impl Voice {
             .iter()
             .map(|(name, value)| {
                 let plain = serde_json::from_str::<String>(value.get());
-                (name.clone(), plain.unwrap_or_else(|_| value.get().to_owned()))
+                (
+                    name.clone(),
+                    plain.unwrap_or_else(|_| value.get().to_owned()),
+                )
             })
             .collect();
         let business = members.get("encryptData").map_or_else(
@@ -169,7 +172,12 @@ impl Heard {
     /// The business JSON of an answer that went well and was signed.
     #[track_caller]
     pub(crate) fn done(self) -> Value {
-        assert_eq!((self.status, &*self.code), (200, "000000"), "{}", self.message);
+        assert_eq!(
+            (self.status, &*self.code),
+            (200, "000000"),
+            "{}",
+            self.message
+        );
         assert!(self.signed_as.is_some(), "an answer is signed");
         self.business
     }
@@ -184,7 +192,11 @@ impl Heard {
             "{path} is to be named first: {}",
             self.message
         );
-        assert!(self.signed_as.is_some(), "a refusal is signed: {}", self.message);
+        assert!(
+            self.signed_as.is_some(),
+            "a refusal is signed: {}",
+            self.message
+        );
         assert_eq!(self.business, Value::Null);
     }
 }
@@ -208,8 +220,13 @@ pub(crate) async fn http(
         head += &format!("{name}: {value}\r\n");
     }
     head += "\r\n";
-    let mut stream = TcpStream::connect(address).await.expect("the platform listens");
-    stream.write_all(head.as_bytes()).await.expect("the head is taken");
+    let mut stream = TcpStream::connect(address)
+        .await
+        .expect("the platform listens");
+    stream
+        .write_all(head.as_bytes())
+        .await
+        .expect("the head is taken");
     // A server may refuse a body before it has read it all; what it says counts.
     let _ = stream.write_all(body).await;
     let mut bytes = Vec::new();
@@ -217,7 +234,10 @@ pub(crate) async fn http(
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let end = end.unwrap_or_else(|| panic!("no HTTP answer to {method} {path}"));
     let headers = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let status = headers.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = headers
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     RawReply {
         status: status.expect("an HTTP status"),
         body: bytes[end + 4..].to_vec(),

@@ -92,7 +92,9 @@ async fn dump(db: &Db) -> Vec<u8> {
 }
 
 fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 /// A story with everything in it that could let something slip: what goes well, what is refused,
@@ -116,8 +118,21 @@ async fn much_happens(story: &Story) -> Vec<String> {
     let link = story.mzt.entry_link(one).await.unwrap();
     let link: url::Url = link.mdrUrl.as_str().parse().unwrap();
     let entered = http(story.platform(), "GET", link.path(), &[], b"").await;
-    let cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
-    http(story.platform(), "GET", "/h5/overdue", &[("cookie", &cookie)], b"").await;
+    let cookie = entered
+        .header("set-cookie")
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    http(
+        story.platform(),
+        "GET",
+        "/h5/overdue",
+        &[("cookie", &cookie)],
+        b"",
+    )
+    .await;
 
     // Values in the wrong places, where an error might repeat them.
     for (member, value) in [
@@ -133,16 +148,36 @@ async fn much_happens(story: &Story) -> Vec<String> {
         heard.refused("000105", "");
         assert!(!heard.message.contains(&one.id_no) && !heard.message.contains(&one.user_name));
     }
-    voice.post("/qmdl/queryOverdueData", json!({"appId": one.id_no}).to_string().as_bytes()).await;
-    voice.say_text(Interface::OrgMdl002, &format!("{{\"idNo\":\"{}\",", one.id_no)).await;
-    for fault in [Fault::Garbage, Fault::Refuse, Fault::FailState, Fault::WrongSignature, Fault::Status(500)] {
+    voice
+        .post(
+            "/qmdl/queryOverdueData",
+            json!({"appId": one.id_no}).to_string().as_bytes(),
+        )
+        .await;
+    voice
+        .say_text(
+            Interface::OrgMdl002,
+            &format!("{{\"idNo\":\"{}\",", one.id_no),
+        )
+        .await;
+    for fault in [
+        Fault::Garbage,
+        Fault::Refuse,
+        Fault::FailState,
+        Fault::WrongSignature,
+        Fault::Status(500),
+    ] {
         hospital.set_fault(fault);
         story.owe(1, Some(one), 1).await;
         hospital.tell(&paid).await.unwrap();
         story.after(MINUTE_MS).await;
     }
     hospital.set_fault(Fault::None);
-    let rotated = story.desk().rotate(hospital.app_id(), DAY_MS).await.unwrap();
+    let rotated = story
+        .desk()
+        .rotate(hospital.app_id(), DAY_MS)
+        .await
+        .unwrap();
     story.renew().await;
     story.after(DAY_MS + 11 * SECOND_MS).await;
     voice.say(Interface::OrgMdl001, &message).await;
@@ -158,7 +193,13 @@ async fn much_happens(story: &Story) -> Vec<String> {
         link.path().rsplit('/').next().unwrap().to_owned(),
         cookie.split_once('=').unwrap().1.to_owned(),
     ];
-    secrets.extend(story.description.hospitals.iter().map(|access| access.secret.clone()));
+    secrets.extend(
+        story
+            .description
+            .hospitals
+            .iter()
+            .map(|access| access.secret.clone()),
+    );
     for citizen in [one, two] {
         secrets.extend([
             citizen.id_no.clone(),

@@ -74,6 +74,40 @@ on_both_engines! {
         story.end().await;
     }
 
+    async fn an_item_named_twice_in_a_message_counts_once(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (hospital, voice) = (story.hospital(0), story.voice(0));
+        let who = || person(&story.citizens[0]);
+        for batch in ["new", "known"] {
+            let twice = [item("i-1", "1"), item("i-1", "1"), item("i-1", "2")];
+            voice.say(Interface::OrgMdl001, &report(hospital, batch, who(), &twice)).await.done();
+            story.settle().await;
+            assert!(reason(&told_of(hospital, batch)[0], "i-1").contains("内容不同"), "{batch}");
+        }
+        assert_eq!(items_of(&told_of(hospital, "new")[0]).len(), 1);
+        assert_eq!(story.number("SELECT amount_fen FROM overdue_item").await, 100);
+        assert_eq!(story.number("SELECT COUNT(*) FROM overdue_change").await, 0);
+        story.end().await;
+    }
+
+    async fn a_revoked_item_named_twice_in_a_message_is_reported_anew_once(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (hospital, voice) = (story.hospital(0), story.voice(0));
+        let citizen = &story.citizens[0];
+        let (number, trace_id) = story.owe(0, Some(citizen), 100).await;
+        hospital.revoke(&number).await.unwrap();
+        story.settle().await;
+        let twice = [item(&number, "1"), item(&number, "2")];
+        voice.say(Interface::OrgMdl001, &report(hospital, "twice", person(citizen), &twice)).await.done();
+        story.settle().await;
+        let told = &told_of(hospital, "twice")[0];
+        assert_eq!(items_of(told), [(number.clone(), trace_id, "0".to_owned())], "it is told once");
+        assert!(reason(told, &number).contains("内容不同"));
+        assert_eq!(story.number("SELECT amount_fen FROM overdue_item").await, 100);
+        assert_eq!(story.number("SELECT COUNT(*) FROM overdue_change WHERE cause = 'reported_anew'").await, 1);
+        story.end().await;
+    }
+
     async fn of_twenty_copies_of_one_message_one_passes(db: &TestDb) {
         let story = Story::begin(db).await;
         let (hospital, voice) = (story.hospital(0), story.voice(0));

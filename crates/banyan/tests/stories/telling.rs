@@ -183,7 +183,9 @@ impl Story {
         hospital.report(&[&number]).await.expect("it is taken");
         self.settle().await;
         let entry = hospital.entry(&number).expect("it is in the ledger");
-        let trace_id = entry.trace_id.unwrap_or_else(|| panic!("{:?}", entry.errors));
+        let trace_id = entry
+            .trace_id
+            .unwrap_or_else(|| panic!("{:?}", entry.errors));
         (number, trace_id)
     }
 

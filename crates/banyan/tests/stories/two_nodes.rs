@@ -74,10 +74,13 @@ fn they_share_jobs_without_doubling() {
         for node in &nodes {
             node.app().directory.renew(0).await.unwrap();
         }
-        let accounts = voices.iter().map(|voice| Account::new(&voice.app_id, &voice.secret).unwrap());
-        let receiver = CallbackReceiver::start(([127, 0, 0, 1], 0).into(), accounts, Arc::new(SystemClock))
-            .await
-            .unwrap();
+        let accounts = voices
+            .iter()
+            .map(|voice| Account::new(&voice.app_id, &voice.secret).unwrap());
+        let receiver =
+            CallbackReceiver::start(([127, 0, 0, 1], 0).into(), accounts, Arc::new(SystemClock))
+                .await
+                .unwrap();
         let notify_url = receiver.callback_url().as_str();
 
         // Each batch is sent to both nodes at once, as a hospital does whose first call timed out.
@@ -85,7 +88,10 @@ fn they_share_jobs_without_doubling() {
         let hospitals = voices.iter().enumerate().map(|(place, voice)| async move {
             for number in 0..BATCHES {
                 let message = batch(place, number, notify_url);
-                let elsewhere = Voice { platform: other, ..voice.clone() };
+                let elsewhere = Voice {
+                    platform: other,
+                    ..voice.clone()
+                };
                 let (one, two) = tokio::join!(
                     voice.say(Interface::OrgMdl001, &message),
                     elsewhere.say(Interface::OrgMdl001, &message)
@@ -94,19 +100,42 @@ fn they_share_jobs_without_doubling() {
             }
         });
         join_all(hospitals).await;
-        assert!(receiver.wait_for_distinct(HOSPITALS * BATCHES, PATIENCE).await);
-        until_number(db, "SELECT COUNT(*) FROM job WHERE kind = 2 AND state = 1", 300).await;
+        assert!(
+            receiver
+                .wait_for_distinct(HOSPITALS * BATCHES, PATIENCE)
+                .await
+        );
+        until_number(
+            db,
+            "SELECT COUNT(*) FROM job WHERE kind = 2 AND state = 1",
+            300,
+        )
+        .await;
 
         let told = receiver.told();
         assert_eq!(told.len(), HOSPITALS * BATCHES);
-        assert!(told.values().all(|told| told.deliveries == 1), "nobody heard anything twice");
+        assert!(
+            told.values().all(|told| told.deliveries == 1),
+            "nobody heard anything twice"
+        );
         assert_eq!(receiver.refused(), 0);
-        assert_eq!(number(db, "SELECT COUNT(*) FROM overdue_batch WHERE state = 1").await, 300);
+        assert_eq!(
+            number(db, "SELECT COUNT(*) FROM overdue_batch WHERE state = 1").await,
+            300
+        );
         assert_eq!(number(db, "SELECT COUNT(*) FROM overdue_item").await, 900);
         assert_eq!(number(db, "SELECT COUNT(*) FROM job").await, 300);
         let ids = number(db, "SELECT COUNT(DISTINCT id) FROM journal").await;
         assert_eq!(ids, number(db, "SELECT COUNT(*) FROM journal").await);
-        let worked: Vec<bool> = nodes.iter().map(|node| node.app().meters.render().contains("banyan_items_judged_total")).collect();
+        let worked: Vec<bool> = nodes
+            .iter()
+            .map(|node| {
+                node.app()
+                    .meters
+                    .render()
+                    .contains("banyan_items_judged_total")
+            })
+            .collect();
         assert_eq!(worked, [true, true], "both had their share");
         for node in nodes {
             node.stop().await;

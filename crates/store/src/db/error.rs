@@ -141,6 +141,8 @@ fn from_refusal(refusal: &DbError) -> StoreError {
         // read-only transaction (a standby), unknown database.
         Some("08" | "28" | "53" | "57" | "58" | "3D") => StoreError::Unavailable(text),
         Some("25") if *code == SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::Unavailable(text),
+        // Deadlocks and serialization failures that outlived their re-runs: nothing was kept.
+        Some("40") => StoreError::Busy,
         Some("XX") => StoreError::Corrupt(text),
         _ => StoreError::Sql(text),
     }

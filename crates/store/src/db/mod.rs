@@ -150,6 +150,34 @@ impl Db {
         }
     }
 
+    /// One optional row for each set of parameters, in their order: many point look-ups at once.
+    /// On SQLite they run on the calling thread, so there should be no more than a message has
+    /// items; on PostgreSQL they share the pipeline of the read connections.
+    ///
+    /// # Errors
+    /// Any [`StoreError`], also the one `map` returns.
+    pub async fn query_each<T>(
+        &self,
+        sql: &'static str,
+        param_sets: &[Vec<Val<'_>>],
+        mut map: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        match &*self.0 {
+            Kind::Sqlite(sqlite) => param_sets
+                .iter()
+                .map(|params| sqlite.query_opt(sql, params, &mut map))
+                .collect(),
+            Kind::Postgres(postgres) => {
+                let reads = param_sets.iter().map(|params| postgres.read(sql, params));
+                let answers = futures_util::future::try_join_all(reads).await?;
+                answers
+                    .iter()
+                    .map(|rows| rows.first().map(|row| map(&row.into())).transpose())
+                    .collect()
+            }
+        }
+    }
+
     /// Reports and scans: read-only, on the blocking pool, all statements see one snapshot.
     ///
     /// # Errors

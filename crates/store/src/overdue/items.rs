@@ -86,8 +86,12 @@ pub struct ListedItem {
 pub struct UncheckedItem {
     /// Its id.
     pub id: ItemId,
+    /// Which hospital reported it.
+    pub partner: PartnerId,
     /// 机构跟踪号.
     pub org_trace_id: String,
+    /// When it last changed: an answer about an earlier state of it is no answer.
+    pub changed_ms: i64,
 }
 
 /// Why a record changed after its first report.
@@ -197,19 +201,18 @@ pub fn by_org_trace_ids<'a>(
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub async fn by_ids(db: &Db, ids: Vec<ItemId>) -> Result<Vec<Item>, StoreError> {
-    db.scan(move |tx| {
-        let sets: Vec<Vec<Val<'_>>> = ids.iter().map(|id| vec![(*id).into()]).collect();
-        let found = tx.query_each(
+pub async fn by_ids(db: &Db, ids: &[ItemId]) -> Result<Vec<Item>, StoreError> {
+    let sets: Vec<Vec<Val<'_>>> = ids.iter().map(|id| vec![(*id).into()]).collect();
+    let found = db
+        .query_each(
             "SELECT id, partner_id, org_trace_id, person, person_sealed, real_name, user_type, \
              med_type, fee_type, item_name, amount_fen, actual_ms, state \
              FROM overdue_item WHERE id = $1",
             &sets,
             read_item,
-        )?;
-        Ok(found.into_iter().flatten().collect())
-    })
-    .await
+        )
+        .await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// What a person has unpaid, as `asker` may see it: real-name records of every hospital, and the
@@ -228,7 +231,7 @@ pub async fn unpaid_of_person(
         "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, changed_ms \
          FROM overdue_item WHERE person = $1 AND state = 0 \
          AND (real_name = 1 OR partner_id = $2) AND ($3 = 0 OR partner_id = $3) \
-         ORDER BY id LIMIT $4",
+         ORDER BY created_ms, id LIMIT $4",
         &[
             (&person.0).into(),
             asker.into(),
@@ -252,7 +255,7 @@ pub async fn listed_of_person(
     db.query(
         "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, changed_ms \
          FROM overdue_item WHERE person = $1 AND real_name = 1 \
-         ORDER BY id DESC LIMIT $2",
+         ORDER BY created_ms DESC, id DESC LIMIT $2",
         &[(&person.0).into(), limit.into()],
         read_listed,
     )
@@ -276,34 +279,47 @@ pub struct Change {
     pub batch: Option<BatchId>,
 }
 
-/// Moves records to another state, each only from the state it is thought to be in, and writes it
-/// into their history. Gives for each whether it was moved.
+/// Moves a record to another state, only from the state it is thought to be in, and writes it into
+/// its history. Gives whether it was moved.
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub fn change_states(
-    tx: &mut Tx<'_>,
-    changes: &[Change],
-    now_ms: i64,
-) -> Result<Vec<bool>, StoreError> {
-    let mut moved = Vec::with_capacity(changes.len());
-    for change in changes {
-        let count = tx.execute(
-            "UPDATE overdue_item SET state = $2, changed_ms = $3, checked_ms = $3 \
-             WHERE id = $1 AND state = $4",
-            &[
-                change.item.into(),
-                change.to.as_number().into(),
-                now_ms.into(),
-                change.from.as_number().into(),
-            ],
-        )?;
-        if count > 0 {
-            note_change(tx, change, now_ms)?;
-        }
-        moved.push(count > 0);
+pub fn change_state(tx: &mut Tx<'_>, change: &Change, now_ms: i64) -> Result<bool, StoreError> {
+    let moved = tx.execute(
+        "UPDATE overdue_item SET state = $2, changed_ms = $3, checked_ms = $3 \
+         WHERE id = $1 AND state = $4",
+        &[
+            change.item.into(),
+            change.to.as_number().into(),
+            now_ms.into(),
+            change.from.as_number().into(),
+        ],
+    )?;
+    if moved > 0 {
+        note_change(tx, change, now_ms)?;
     }
-    Ok(moved)
+    Ok(moved > 0)
+}
+
+/// The same, only where the record has not changed since `changed_ms` either.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn change_state_since(
+    tx: &mut Tx<'_>,
+    change: &Change,
+    changed_ms: i64,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let unchanged = tx.query_opt(
+        "SELECT 1 FROM overdue_item WHERE id = $1 AND changed_ms = $2",
+        &[change.item.into(), changed_ms.into()],
+        |_| Ok(()),
+    )?;
+    match unchanged {
+        Some(()) => change_state(tx, change, now_ms),
+        None => Ok(false),
+    }
 }
 
 /// Gives an anonymous record its person (3.1.10) and writes it into its history.
@@ -330,7 +346,8 @@ pub fn make_real_name(
     note_change(tx, change, now_ms)
 }
 
-/// Writes a revoked record anew, with what was reported now, and keeps its id.
+/// Writes a revoked record anew, with what was reported now, and keeps its id. Gives whether it
+/// was still revoked.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -340,8 +357,8 @@ pub fn report_anew(
     item: &Item,
     batch: BatchId,
     now_ms: i64,
-) -> Result<(), StoreError> {
-    tx.execute(
+) -> Result<bool, StoreError> {
+    let written = tx.execute(
         "UPDATE overdue_item SET person = $2, person_sealed = $3, real_name = $4, user_type = $5, \
          med_type = $6, fee_type = $7, item_name = $8, amount_fen = $9, actual_ms = $10, \
          state = 0, batch_id = $11, changed_ms = $12, checked_ms = $12 WHERE id = $1 AND state = 2",
@@ -360,7 +377,10 @@ pub fn report_anew(
             now_ms.into(),
         ],
     )?;
-    note_change(tx, change, now_ms)
+    if written > 0 {
+        note_change(tx, change, now_ms)?;
+    }
+    Ok(written > 0)
 }
 
 /// The unpaid records of a hospital that were not checked since `before_ms`, longest first.
@@ -374,16 +394,31 @@ pub async fn unchecked(
     limit: i64,
 ) -> Result<Vec<UncheckedItem>, StoreError> {
     db.query(
-        "SELECT id, org_trace_id FROM overdue_item \
+        "SELECT id, partner_id, org_trace_id, changed_ms FROM overdue_item \
          WHERE partner_id = $1 AND state = 0 AND checked_ms < $2 \
          ORDER BY checked_ms LIMIT $3",
         &[partner.into(), before_ms.into(), limit.into()],
-        |row| {
-            Ok(UncheckedItem {
-                id: ItemId(row.get(0)?),
-                org_trace_id: row.get(1)?,
-            })
-        },
+        read_unchecked,
+    )
+    .await
+}
+
+/// The unpaid real-name records of a person that were not checked since `before_ms`.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn unchecked_of_person(
+    db: &Db,
+    person: &PersonCode,
+    before_ms: i64,
+    limit: i64,
+) -> Result<Vec<UncheckedItem>, StoreError> {
+    db.query(
+        "SELECT id, partner_id, org_trace_id, changed_ms FROM overdue_item \
+         WHERE person = $1 AND state = 0 AND real_name = 1 AND checked_ms < $2 \
+         ORDER BY id LIMIT $3",
+        &[(&person.0).into(), before_ms.into(), limit.into()],
+        read_unchecked,
     )
     .await
 }
@@ -476,6 +511,15 @@ fn read_item(row: &Row<'_>) -> Result<Item, StoreError> {
             actual_ms: row.get(11)?,
         },
         state: State::from_number(row.get(12)?)?,
+    })
+}
+
+fn read_unchecked(row: &Row<'_>) -> Result<UncheckedItem, StoreError> {
+    Ok(UncheckedItem {
+        id: ItemId(row.get(0)?),
+        partner: PartnerId(row.get(1)?),
+        org_trace_id: row.get(2)?,
+        changed_ms: row.get(3)?,
     })
 }
 
