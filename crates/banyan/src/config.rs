@@ -29,6 +29,7 @@ const KEYS: &[&str] = &[
     "environment",
     "database_url",
     "master_key_file",
+    "metrics_token",
     "maintenance",
     "switched_off",
     "database_write_connections",
@@ -109,8 +110,7 @@ fn parse(text: &str, name: &str, variable: impl Fn(&str) -> Option<String>) -> R
             laid_over.push(env_name);
         }
     }
-    settings(table)
-        .map_err(|error| anyhow!("环境变量有误（{}）：{error}", laid_over.join("、")))
+    settings(table).map_err(|error| anyhow!("环境变量有误（{}）：{error}", laid_over.join("、")))
 }
 
 fn settings(table: Table) -> Result<Settings, String> {
@@ -161,8 +161,13 @@ mod tests {
         let text = "listen = \"127.0.0.1:9\"\n[inbound]\nmax_body_bytes = \"many\"\n";
         let error = parse(text, "banyan.toml", none).unwrap_err().to_string();
         assert!(error.contains("line 3"), "{error}");
-        let error = parse("lisen = 1", "banyan.toml", none).unwrap_err().to_string();
-        assert!(error.contains("lisen") && error.contains("line 1"), "{error}");
+        let error = parse("lisen = 1", "banyan.toml", none)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("lisen") && error.contains("line 1"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -198,9 +203,7 @@ mod tests {
             "overdue.reconcile_at" => Value::String("01:02".to_owned()),
             "switched_off" | "overdue.next.fee_types" => Value::Array(Vec::new()),
             "maintenance" | "overdue.emergency_excluded" => Value::Boolean(true),
-            key if key.ends_with("_url") || key.ends_with("_file") => {
-                Value::String("x".to_owned())
-            }
+            key if key.ends_with("_url") || key.ends_with("_file") => Value::String("x".to_owned()),
             _ => Value::Integer(1),
         };
         let mut table = Table::new();

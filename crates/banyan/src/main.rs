@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, call, callback, interface, migrate, partner, sandbox, serve};
+use commands::{audit, batch, call, callback, interface, migrate, partner, sandbox, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -35,8 +35,10 @@ enum Command {
     Call(call::Options),
     /// 管理接入方：登记、列出、轮换密钥、停用
     Partner(partner::Options),
-    /// 管理回调：重发一条，或一段时间内的全部
+    /// 管理回调：重发若干条，或一段时间内未送达的
     Callback(callback::Options),
+    /// 管理批次：重新处理因故障搁置的批次
+    Batch(batch::Options),
     /// 升级数据库结构（serve 启动时也会自动升级）
     Migrate(migrate::Options),
     /// 校验报文日志与操作审计的哈希链
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Call(options) => call::run(&options),
         Command::Partner(options) => partner::run(&options),
         Command::Callback(options) => callback::run(&options),
+        Command::Batch(options) => batch::run(&options),
         Command::Migrate(options) => migrate::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Interface(options) => interface::run(&options),

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use banyan_client::{HttpClient, HttpSettings};
-use banyan_platform::admin::{Desk, NewPartner};
+use banyan_platform::admin::{Desk, Edit, NewPartner};
 use banyan_platform::app::{App, Setup, World};
-use banyan_platform::settings::{EnvironmentSetting, Settings};
+use banyan_platform::settings::{DatabaseUrl, EnvironmentSetting, Settings};
 use banyan_platform::web::{Extras, Server};
 use banyan_platform::work::Worker;
 use banyan_protocol::wire::{Scalar as _, WebAddress};
@@ -103,19 +103,20 @@ impl Province {
         std::fs::create_dir_all(folder.join("hospitals"))
             .with_context(|| format!("建立数据目录 {}", folder.display()))?;
         let master = master_key(folder, &plan.world)?;
-        let listener = std::net::TcpListener::bind(plan.listen)
-            .with_context(|| {
-                let listen = plan.listen;
-                format!("监听 {listen}（端口若被占用，请以 --listen 换一个，端口 0 表示任选）")
-            })?;
+        let listener = std::net::TcpListener::bind(plan.listen).with_context(|| {
+            let listen = plan.listen;
+            format!("监听 {listen}（端口若被占用，请以 --listen 换一个，端口 0 表示任选）")
+        })?;
         remove_old_description(folder)?;
         let platform_url = format!("http://{}", listener.local_addr()?);
         let mut settings = Settings {
             listen: plan.listen,
             environment: EnvironmentSetting::Test,
-            database_url: plan.database_url.clone().unwrap_or_else(|| {
-                format!("sqlite:{}", folder.join("banyan.db").display())
-            }),
+            database_url: DatabaseUrl(
+                plan.database_url
+                    .clone()
+                    .unwrap_or_else(|| format!("sqlite:{}", folder.join("banyan.db").display())),
+            ),
             ..Settings::default()
         };
         (plan.adjust)(&mut settings);
@@ -171,10 +172,14 @@ impl Province {
                 )
             })?;
             let callback_url = hospital.callback_url();
-            let base = WebAddress::parse(&origin(&callback_url))
+            let base = WebAddress::parse(&origin(callback_url))
                 .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
-            desk.move_to(&setup.app_id, &base).await?;
-            accesses.push(access(&callback_url));
+            let edit = Edit {
+                base_url: Some(base),
+                ..Edit::default()
+            };
+            desk.edit(&setup.app_id, edit).await?;
+            accesses.push(access(callback_url));
             hospitals.push(Arc::new(hospital));
         }
         let mzt_partner = partner(&desk, Kind::Mzt, None, MZT_NAME).await?;
@@ -259,7 +264,10 @@ impl Province {
         if let Some((stop, task)) = self.traffic.take() {
             stop.send_replace(true);
             // It may be in the middle of a call that nobody will answer any more.
-            if tokio::time::timeout(Duration::from_secs(15), task).await.is_err() {
+            if tokio::time::timeout(Duration::from_secs(15), task)
+                .await
+                .is_err()
+            {
                 tracing::warn!("the traffic did not end in time");
             }
         }
@@ -289,7 +297,8 @@ fn master_key(folder: &Path, world: &World) -> Result<MasterKey> {
         let text = MasterKey::generate(&world.random);
         write_private(&path, &text).with_context(|| format!("写入 {}", path.display()))?;
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("读取 {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("读取 {}", path.display()))?;
     MasterKey::parse(&text).with_context(|| path.display().to_string())
 }
 

@@ -1,11 +1,6 @@
 //! What a person at the terminal sees.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the one place that writes to the terminal"
-)]
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,17 +8,18 @@ use tracing_subscriber::EnvFilter;
 
 /// Says something that was asked for.
 pub(crate) fn say(text: impl std::fmt::Display) {
-    println!("{text}");
+    // Whoever closed the pipe has read enough.
+    let _closed = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Says what is going on, beside what was asked for.
 pub(crate) fn note(text: impl std::fmt::Display) {
-    eprintln!("{text}");
+    let _closed = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Says why something was not done, with everything that led to it.
 pub(crate) fn complain(error: &anyhow::Error) {
-    eprintln!("错误：{error:#}");
+    note(format_args!("错误：{error:#}"));
 }
 
 /// A bar for work of known length; silent where nobody watches.

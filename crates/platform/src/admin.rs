@@ -11,6 +11,7 @@ use banyan_store::queue::{self, JobKind, Which};
 use banyan_store::vault::Vault;
 
 use crate::app::World;
+use crate::directory::at;
 
 /// What an operator's act needs.
 #[derive(Debug, Clone)]
@@ -122,7 +123,7 @@ impl Desk {
         let detail = format!("old secret ends after {} h", overlap_ms / 3_600_000);
         let act = self.act("partner.rotate", app_id, detail).await?;
         let (vault, app, new) = (self.vault.clone(), app_id.to_owned(), secret.clone());
-        self.change(app_id, act, move |tx, now_ms| {
+        self.change(act, move |tx, now_ms| {
             partners::rotate(
                 tx,
                 &vault,
@@ -140,86 +141,148 @@ impl Desk {
         })
     }
 
-    /// Switches a partner off, or on again.
+    /// Switches a partner off, or on again; what waits for it then goes out at once.
     ///
     /// # Errors
     /// [`AdminError::Input`] where there is no such partner.
     pub async fn set_active(&self, app_id: &str, active: bool) -> Result<(), AdminError> {
-        let action = if active {
-            "partner.restore"
+        let partner = self.partner(app_id).await?;
+        let (action, lane) = if active {
+            ("partner.restore", partner.id.0)
         } else {
-            "partner.revoke"
+            ("partner.revoke", partner.id.0)
+        };
+        let profile = Profile {
+            active,
+            ..partner.profile
         };
         let act = self.act(action, app_id, String::new()).await?;
-        let app = app_id.to_owned();
-        self.change(app_id, act, move |tx, now_ms| {
-            partners::set_active(tx, &app, active, now_ms)
+        self.change(act, move |tx, now_ms| {
+            if active {
+                queue::lift_pause(tx, lane)?;
+            }
+            partners::change(tx, &profile, now_ms)
         })
         .await
     }
 
-    /// Moves a partner to another base address.
+    /// Changes what an operator may change of a partner.
     ///
     /// # Errors
-    /// [`AdminError::Input`] where there is no such partner.
-    pub async fn move_to(&self, app_id: &str, base: &WebAddress) -> Result<(), AdminError> {
-        let [callback, settlement] = addresses(base);
-        let act = self.act("partner.move", app_id, callback.clone()).await?;
-        let app = app_id.to_owned();
-        self.change(app_id, act, move |tx, now_ms| {
-            partners::set_addresses(tx, &app, Some(&callback), Some(&settlement), now_ms)
+    /// [`AdminError::Input`] where there is no such partner, or something given can't be.
+    pub async fn edit(&self, app_id: &str, edit: Edit) -> Result<(), AdminError> {
+        let partner = self.partner(app_id).await?;
+        let detail = edit.shown();
+        let mut profile = partner.profile;
+        if let Some(name) = edit.name {
+            profile.name = name;
+        }
+        if let Some(base) = edit.base_url {
+            profile.base_url = Some(base.render().into_owned());
+        }
+        if let Some(hosts) = edit.hosts {
+            profile.hosts = hosts;
+        }
+        if let Some(grants) = edit.grants {
+            profile.grants = codes(&grants);
+        }
+        if let Some(rate) = edit.rate_per_second {
+            profile.rate_per_second = rate;
+        }
+        if let Some(plain) = edit.plain_replies {
+            profile.plain_replies = plain;
+        }
+        check(&profile)?;
+        let act = self.act("partner.set", app_id, detail).await?;
+        let lane = partner.id.0;
+        self.change(act, move |tx, now_ms| {
+            queue::lift_pause(tx, lane)?;
+            partners::change(tx, &profile, now_ms)
         })
         .await
     }
 
-    /// Has ended callbacks sent again; gives how many.
+    /// Has callbacks sent again; gives how many.
     ///
     /// # Errors
     /// [`AdminError::Input`] where there is no such partner.
     pub async fn resend(&self, resend: Resend) -> Result<u64, AdminError> {
         let (which, target) = match resend {
-            Resend::One(id) => (Which::One(JobId(id)), id.to_string()),
+            Resend::Some(ids) => {
+                let target = format!("{} callbacks", ids.len());
+                let which = ids.into_iter().map(|id| Which::One(JobId(id))).collect();
+                (which, target)
+            }
             Resend::Window {
                 app_id,
                 from_ms,
                 to_ms,
+                delivered,
             } => {
-                let partners = self.partners().await?;
-                let partner = partners
-                    .iter()
-                    .find(|partner| partner.profile.app_id == app_id)
-                    .ok_or_else(unknown_partner)?;
-                let lane = partner.id.0;
-                (
-                    Which::Window {
+                let lane = self.partner(&app_id).await?.id.0;
+                let mut which = vec![Which::Undone {
+                    lane,
+                    from_ms,
+                    to_ms,
+                }];
+                if delivered {
+                    which.push(Which::Done {
                         lane,
                         from_ms,
                         to_ms,
-                    },
-                    app_id,
-                )
+                    });
+                }
+                (which, app_id)
             }
         };
-        let detail = format!("{which:?}");
-        let act = self.act("callback.resend", &target, detail).await?;
-        let resent = self
+        self.redo(JobKind::Callback, which, "callback.resend", &target)
+            .await
+    }
+
+    /// Has the batches judged again that were set aside; gives how many.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn retry_batches(&self) -> Result<u64, AdminError> {
+        let which = vec![Which::GivenUp];
+        self.redo(JobKind::Judge, which, "batch.retry", "all").await
+    }
+
+    async fn redo(
+        &self,
+        kind: JobKind,
+        which: Vec<Which>,
+        action: &'static str,
+        target: &str,
+    ) -> Result<u64, AdminError> {
+        let act = self.act(action, target, format!("{which:?}")).await?;
+        let redone = self
             .db
             .write(move |tx| -> Result<u64, StoreError> {
-                let resent = queue::redo(tx, JobKind::Callback, which, act.at_ms)?;
+                let mut redone = 0;
+                for which in &which {
+                    redone += queue::redo(tx, kind, *which, act.at_ms)?;
+                }
                 journal::note_operator(tx, &act)?;
-                Ok(resent)
+                Ok(redone)
             })
             .await?;
-        Ok(resent)
+        Ok(redone)
+    }
+
+    async fn partner(&self, app_id: &str) -> Result<Partner, AdminError> {
+        self.partners()
+            .await?
+            .into_iter()
+            .find(|partner| partner.profile.app_id == app_id)
+            .ok_or_else(unknown_partner)
     }
 
     async fn change(
         &self,
-        app_id: &str,
         act: OperatorAct,
         mut change: impl FnMut(&mut Tx<'_>, i64) -> Result<bool, StoreError> + Send + 'static,
     ) -> Result<(), AdminError> {
-        debug_assert_eq!(act.target, app_id);
         let changed = self
             .db
             .write(move |tx| -> Result<bool, StoreError> {
@@ -264,45 +327,73 @@ impl Desk {
             banyan_protocol::overdue::OrgId::parse(org_id)
                 .map_err(|invalid| AdminError::Input(format!("orgId：{}", invalid.0)))?;
         }
-        banyan_protocol::overdue::OrgName::parse(&new.name)
-            .map_err(|invalid| AdminError::Input(format!("名称：{}", invalid.0)))?;
-        let mut hosts = new.hosts;
-        let urls = new.base_url.as_ref().map(addresses);
-        if let Some(base) = &new.base_url {
-            hosts.push(format!("{}:{}", base.host(), base.port()));
-        }
-        banyan_client::AllowedHosts::parse(hosts.iter().map(String::as_str))
-            .map_err(|error| AdminError::Input(format!("主机：{error}")))?;
-        let [callback_url, settlement_url] = match urls {
-            Some([callback, settlement]) => [Some(callback), Some(settlement)],
-            None => [None, None],
-        };
         let grants = new.grants.unwrap_or_else(|| usual_grants(new.kind));
-        Ok(Profile {
+        let profile = Profile {
             app_id: code(&*self.world.random),
             kind: new.kind,
             org_id: new.org_id,
             name: new.name,
-            callback_url,
-            settlement_url,
-            hosts,
-            grants: grants
-                .into_iter()
-                .map(|interface| interface.code().to_owned())
-                .collect(),
+            base_url: new.base_url.map(|base| base.render().into_owned()),
+            hosts: new.hosts,
+            grants: codes(&grants),
             rate_per_second: new.rate_per_second,
             plain_replies: new.plain_replies,
             active: true,
-        })
+        };
+        check(&profile)?;
+        Ok(profile)
+    }
+}
+
+/// What may be changed of a partner; `None` leaves it as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// 机构名称 or the channel's name.
+    pub name: Option<String>,
+    /// The address that ORG_001 and ORG_002 are appended to.
+    pub base_url: Option<WebAddress>,
+    /// Hosts that may be called besides the base address's own.
+    pub hosts: Option<Vec<String>>,
+    /// Interfaces that it may call.
+    pub grants: Option<Vec<Interface>>,
+    /// Calls a second.
+    pub rate_per_second: Option<u32>,
+    /// Whether its answers may be plain or bare.
+    pub plain_replies: Option<bool>,
+}
+
+impl Edit {
+    /// For the audit: what was changed, and to what.
+    fn shown(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(name) = &self.name {
+            parts.push(format!("name {name}"));
+        }
+        if let Some(base) = &self.base_url {
+            parts.push(format!("base {}", base.render()));
+        }
+        if let Some(hosts) = &self.hosts {
+            parts.push(format!("hosts {}", hosts.join(" ")));
+        }
+        if let Some(grants) = &self.grants {
+            parts.push(format!("grants {}", codes(grants).join(" ")));
+        }
+        if let Some(rate) = self.rate_per_second {
+            parts.push(format!("rate {rate}"));
+        }
+        if let Some(plain) = self.plain_replies {
+            parts.push(format!("plain replies {plain}"));
+        }
+        parts.join(", ")
     }
 }
 
 /// Which callbacks are to be sent again.
 #[derive(Debug, Clone)]
 pub enum Resend {
-    /// The one with this notifyId.
-    One(i64),
-    /// Those of a partner that were made in a window of time.
+    /// Those with these notifyIds, whatever became of them.
+    Some(Vec<i64>),
+    /// Those of a partner that were made in a window of time and were not delivered.
     Window {
         /// The partner.
         app_id: String,
@@ -310,7 +401,32 @@ pub enum Resend {
         from_ms: i64,
         /// Before this moment.
         to_ms: i64,
+        /// Also those that were delivered.
+        delivered: bool,
     },
+}
+
+fn codes(grants: &[Interface]) -> Vec<String> {
+    grants
+        .iter()
+        .map(|interface| interface.code().to_owned())
+        .collect()
+}
+
+/// What no type of a profile says.
+fn check(profile: &Profile) -> Result<(), AdminError> {
+    banyan_protocol::overdue::OrgName::parse(&profile.name)
+        .map_err(|invalid| AdminError::Input(format!("名称：{}", invalid.0)))?;
+    banyan_client::AllowedHosts::parse(profile.hosts.iter().map(String::as_str))
+        .map_err(|error| AdminError::Input(format!("主机：{error}")))?;
+    if let Some(base) = &profile.base_url {
+        let base = WebAddress::parse(base)
+            .map_err(|invalid| AdminError::Input(format!("基础地址：{}", invalid.0)))?;
+        let callback = at(&base, Interface::Org002);
+        WebAddress::parse(&callback.render())
+            .map_err(|_| AdminError::Input("基础地址过长".to_owned()))?;
+    }
+    Ok(())
 }
 
 /// What a kind of partner usually calls.
@@ -327,16 +443,6 @@ pub fn usual_grants(kind: Kind) -> Vec<Interface> {
             spec.direction == Direction::ToPlatform && rooms.contains(&spec.room)
         })
         .collect()
-}
-
-fn addresses(base: &WebAddress) -> [String; 2] {
-    let prefix = base.url().path().trim_end_matches('/').to_owned();
-    [Interface::Org002, Interface::Org001].map(|interface| match interface.spec().route {
-        banyan_protocol::catalogue::Route::Path(path) => {
-            base.with_path(&format!("{prefix}{path}")).url().to_string()
-        }
-        _ => base.url().to_string(),
-    })
 }
 
 fn unknown_partner() -> AdminError {

@@ -1,6 +1,9 @@
 //! The platform as its parts share it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use banyan_client::{HttpClient, HttpSettings};
 use banyan_protocol::ambient::{SharedClock, SharedRandomness};
@@ -12,8 +15,7 @@ use banyan_store::queue::JobKind;
 use banyan_store::vault::{MasterKey, Vault};
 use tokio::sync::Notify;
 
-use crate::directory::Directory;
-use crate::inbound::replay::ReplayGuard;
+use crate::directory::{Directory, Rules};
 use crate::journal::JournalBehind;
 use crate::metrics::Meters;
 use crate::settings::Settings;
@@ -54,8 +56,6 @@ pub struct Parts {
     pub node: NodeId,
     /// The partners.
     pub directory: Directory,
-    /// 重放攻击拦截器.
-    pub replay: ReplayGuard,
     /// Entries of reads.
     pub journal: JournalBehind,
     /// Calls to hospitals.
@@ -64,8 +64,19 @@ pub struct Parts {
     pub meters: Meters,
     judging: Notify,
     callbacks: Notify,
-    workers: Arc<()>,
+    heartbeats: Mutex<HashMap<&'static str, Heartbeat>>,
+    stopping: AtomicBool,
 }
+
+/// When a part of the worker last looked around, and how long it may take until it does again.
+#[derive(Debug, Clone, Copy)]
+struct Heartbeat {
+    at: Instant,
+    within: Duration,
+}
+
+/// An entry link is the public address, a path and a token, and at most 200 characters long.
+const MOST_PUBLIC_URL: usize = 140;
 
 /// What differs between a platform that serves a province and one in a sandbox.
 #[derive(Debug, Clone, Default)]
@@ -99,7 +110,19 @@ impl App {
         world: World,
         setup: Setup,
     ) -> Result<Self, OpenError> {
-        let mut db_settings = DbSettings::new(&*settings.database_url);
+        settings.check().map_err(OpenError::Setting)?;
+        let public_url = settings
+            .public_url
+            .clone()
+            .unwrap_or(setup.public_url)
+            .trim_end_matches('/')
+            .to_owned();
+        if public_url.len() > MOST_PUBLIC_URL {
+            return Err(OpenError::Setting(format!(
+                "public_url：最多 {MOST_PUBLIC_URL} 个字符，否则入口链接超过接口规定的 200 个字符"
+            )));
+        }
+        let mut db_settings = DbSettings::new(&*settings.database_url.0);
         db_settings.pg_write_connections = settings.database_write_connections;
         db_settings.pg_read_connections = settings.database_read_connections;
         let db = Db::open(&db_settings).await?;
@@ -109,12 +132,16 @@ impl App {
         let vault = Vault::new(master_key, world.random.clone());
         vault.check(&db).await?;
         let now_ms = world.clock.now_ms();
-        let directory =
-            Directory::open(db.clone(), vault.clone(), setup.loopback_hosts, now_ms).await?;
+        let rules = Rules {
+            loopback_hosts: setup.loopback_hosts,
+            freshness_ms: settings.inbound.freshness_ms,
+            replay_capacity: settings.inbound.replay_capacity,
+        };
+        let directory = Directory::open(db.clone(), vault.clone(), rules, now_ms).await?;
         let outbound = &settings.outbound;
         let http = HttpClient::new(&HttpSettings {
-            connect_timeout: std::time::Duration::from_millis(outbound.connect_timeout_ms),
-            call_timeout: std::time::Duration::from_millis(outbound.call_timeout_ms),
+            connect_timeout: Duration::from_millis(outbound.connect_timeout_ms),
+            call_timeout: Duration::from_millis(outbound.call_timeout_ms),
             extra_ca_file: outbound.extra_ca_file.clone(),
             ..HttpSettings::default()
         })
@@ -135,24 +162,16 @@ impl App {
         Ok(Self(Arc::new(Parts {
             environment: settings.environment.environment(),
             switched_off,
-            public_url: settings
-                .public_url
-                .clone()
-                .unwrap_or(setup.public_url)
-                .trim_end_matches('/')
-                .to_owned(),
+            public_url,
             ids: Ids::new(db.clone()),
             // Positive and never 0, which stands for nobody.
             node: NodeId(i64::from_le_bytes(node) & i64::MAX | 1),
-            replay: ReplayGuard::new(
-                settings.inbound.freshness_ms,
-                settings.inbound.replay_capacity,
-            ),
             journal: JournalBehind::start(db.clone()),
             meters: Meters::new().map_err(OpenError::Setting)?,
             judging: Notify::new(),
             callbacks: Notify::new(),
-            workers: Arc::default(),
+            heartbeats: Mutex::default(),
+            stopping: AtomicBool::new(false),
             settings,
             world,
             db,
@@ -187,16 +206,40 @@ impl App {
         }
     }
 
-    /// A mark that a worker holds as long as it lives.
-    #[must_use]
-    pub fn worker_mark(&self) -> Arc<()> {
-        self.workers.clone()
+    /// Notes that a part of the worker looked around and will do so again within this time.
+    pub fn beat(&self, part: &'static str, within: Duration) {
+        let at = Instant::now();
+        self.heartbeats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(part, Heartbeat { at, within });
     }
 
-    /// Whether a worker runs.
+    /// The part of the worker that has not been seen for too long; `"all"` where none ever was.
     #[must_use]
-    pub fn worker_alive(&self) -> bool {
-        Arc::strong_count(&self.workers) > 1
+    pub fn worker_missing(&self) -> Option<&'static str> {
+        let heartbeats = self
+            .heartbeats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if heartbeats.is_empty() {
+            return Some("all");
+        }
+        heartbeats
+            .iter()
+            .find(|(_, beat)| beat.at.elapsed() > beat.within)
+            .map(|(part, _)| *part)
+    }
+
+    /// Whether work is to be left where it is as soon as it can be.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Has work left where it is as soon as it can be.
+    pub fn stop_soon(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Finishes what was accepted and closes the database.

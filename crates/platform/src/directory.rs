@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use banyan_client::{AllowedHosts, HostGuard};
-use banyan_protocol::catalogue::Interface;
+use banyan_protocol::catalogue::{Interface, Route};
 use banyan_protocol::envelope::{AcceptedReplies, Dialect, Manner, Secret};
+use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_store::db::{Db, StoreError};
 use banyan_store::ids::PartnerId;
 use banyan_store::partners::{self, Kind, Profile};
@@ -15,6 +16,7 @@ use banyan_store::vault::Vault;
 use url::Url;
 
 use crate::inbound::rate::TokenBucket;
+use crate::inbound::replay::ReplayGuard;
 use crate::metrics::PartnerMeters;
 
 /// A partner, ready to be spoken with.
@@ -49,6 +51,10 @@ pub struct Partner {
 pub struct Memory {
     /// The dialect that worked last.
     dialect: AtomicU8,
+    /// When it was last written down.
+    dialect_kept_ms: AtomicI64,
+    /// 重放攻击拦截器. One for each partner, so that nobody fills another's.
+    pub replay: ReplayGuard,
     /// How many calls it still has.
     pub bucket: Mutex<TokenBucket>,
     /// Its counters.
@@ -66,11 +72,21 @@ struct LiveSecret {
 pub struct Directory {
     db: Db,
     vault: Vault,
-    /// Whether partners may be called on any loopback port: the sandbox's rule.
-    loopback_allowed: bool,
+    rules: Rules,
     /// When the revision was last looked at because a stranger called.
     stranger_checked_ms: AtomicI64,
     known: RwLock<Arc<Known>>,
+}
+
+/// What holds for every partner alike.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Whether partners may be called on any loopback port: the sandbox's rule.
+    pub loopback_hosts: bool,
+    /// How far a timestamp may be off, both ways.
+    pub freshness_ms: i64,
+    /// How many signatures are remembered of a partner.
+    pub replay_capacity: usize,
 }
 
 #[derive(Debug, Default)]
@@ -89,16 +105,11 @@ impl Directory {
     ///
     /// # Errors
     /// Any [`StoreError`].
-    pub async fn open(
-        db: Db,
-        vault: Vault,
-        loopback_allowed: bool,
-        now_ms: i64,
-    ) -> Result<Self, StoreError> {
+    pub async fn open(db: Db, vault: Vault, rules: Rules, now_ms: i64) -> Result<Self, StoreError> {
         let directory = Self {
             db,
             vault,
-            loopback_allowed,
+            rules,
             stranger_checked_ms: AtomicI64::new(0),
             known: RwLock::default(),
         };
@@ -122,7 +133,15 @@ impl Directory {
         };
         for partner in partners::all(&self.db, &self.vault, now_ms).await? {
             let old = known.by_id.get(&partner.id).map(|old| old.memory.clone());
-            let partner = Arc::new(self.view(partner, old)?);
+            let app_id = partner.profile.app_id.clone();
+            // One partner that can't be read must not keep the others from being renewed.
+            let partner = match self.view(partner, old) {
+                Ok(partner) => Arc::new(partner),
+                Err(error) => {
+                    tracing::error!(partner = app_id, %error, "a partner can't be read");
+                    continue;
+                }
+            };
             fresh
                 .by_app_id
                 .insert(partner.app_id.clone(), partner.clone());
@@ -192,12 +211,13 @@ impl Directory {
         partner: partners::Partner,
         memory: Option<Arc<Memory>>,
     ) -> Result<Partner, StoreError> {
+        let kept_dialect = partner.dialect;
         let Profile {
             app_id,
             kind,
             org_id,
             name,
-            settlement_url,
+            base_url,
             hosts,
             grants,
             rate_per_second,
@@ -206,13 +226,21 @@ impl Directory {
             ..
         } = partner.profile;
         let corrupt = |what: String| StoreError::Corrupt(format!("partner {app_id}: {what}"));
-        let loopback = self.loopback_allowed.then_some("loopback");
-        let hosts = AllowedHosts::parse(hosts.iter().map(String::as_str).chain(loopback))
-            .map_err(|error| corrupt(error.to_string()))?;
-        let settlement_url = settlement_url
-            .map(|url| Url::parse(&url))
+        let base = base_url
+            .map(|url| WebAddress::parse(&url))
             .transpose()
-            .map_err(|error| corrupt(format!("settlement address: {error}")))?;
+            .map_err(|invalid| corrupt(format!("base address: {}", invalid.0)))?;
+        let own_host = base
+            .as_ref()
+            .map(|base| format!("{}:{}", base.host(), base.port()));
+        let loopback = self.rules.loopback_hosts.then_some("loopback");
+        let entries = hosts
+            .iter()
+            .map(String::as_str)
+            .chain(own_host.as_deref())
+            .chain(loopback);
+        let hosts = AllowedHosts::parse(entries).map_err(|error| corrupt(error.to_string()))?;
+        let settlement_url = base.map(|base| at(&base, Interface::Org001).url().clone());
         let secrets = partner
             .secrets
             .into_iter()
@@ -227,7 +255,9 @@ impl Directory {
             .collect::<Result<_, StoreError>>()?;
         let memory = memory.unwrap_or_else(|| {
             Arc::new(Memory {
-                dialect: AtomicU8::new(Dialect::default().index()),
+                dialect: AtomicU8::new(kept_dialect),
+                dialect_kept_ms: AtomicI64::new(0),
+                replay: ReplayGuard::new(self.rules.freshness_ms, self.rules.replay_capacity),
                 bucket: Mutex::new(TokenBucket::new(rate_per_second)),
                 meters: PartnerMeters::default(),
             })
@@ -260,6 +290,18 @@ impl Directory {
     }
 }
 
+/// The address of an interface that a hospital answers, under its base address.
+#[must_use]
+pub fn at(base: &WebAddress, interface: Interface) -> WebAddress {
+    match interface.spec().route {
+        Route::Path(path) => {
+            let prefix = base.url().path().trim_end_matches('/');
+            base.with_path(&format!("{prefix}{path}"))
+        }
+        Route::Funid | Route::TransType => base.clone(),
+    }
+}
+
 impl Partner {
     /// Whether it may call this interface.
     #[must_use]
@@ -281,11 +323,20 @@ impl Partner {
         Dialect::at(self.memory.dialect.load(Ordering::Relaxed))
     }
 
-    /// Remembers the dialect in which it signed.
-    pub fn remember_dialect(&self, dialect: Dialect) {
-        self.memory
-            .dialect
-            .store(dialect.index(), Ordering::Relaxed);
+    /// Remembers the dialect in which it signed. Gives whether it is to be written down: it is
+    /// another than before, and it was not written down within the last minute.
+    pub fn remember_dialect(&self, dialect: Dialect, now_ms: i64) -> bool {
+        let memory = &self.memory;
+        let index = dialect.index();
+        if memory.dialect.swap(index, Ordering::Relaxed) == index {
+            return false;
+        }
+        let kept_ms = memory.dialect_kept_ms.load(Ordering::Relaxed);
+        let due = now_ms - kept_ms >= 60_000;
+        if due {
+            memory.dialect_kept_ms.store(now_ms, Ordering::Relaxed);
+        }
+        due
     }
 
     /// What is needed to call it; `None` where it has no live secret.

@@ -92,18 +92,22 @@ async fn append_behind(db: Db, mut receiver: mpsc::Receiver<Entry>) {
 async fn append(db: &Db, entries: Vec<Entry>) {
     let entries = std::sync::Arc::new(entries);
     let mut pause = Duration::from_millis(50);
+    let mut tried = false;
     loop {
         let batch = entries.clone();
         match db.write(move |tx| journal::append(tx, &batch)).await {
             Ok(()) => return,
-            Err(error) if error.is_transient() => {
+            // A commit whose outcome was unknown had kept them after all.
+            Err(error) if error.is_conflict() && tried => return,
+            Err(error @ (StoreError::Corrupt(_) | StoreError::Panicked | StoreError::Closed)) => {
+                tracing::error!(%error, count = entries.len(), "journal entries were lost");
+                return;
+            }
+            Err(error) => {
                 tracing::warn!(%error, count = entries.len(), "the journal waits for the database");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
-            }
-            Err(error) => {
-                tracing::error!(%error, count = entries.len(), "journal entries were lost");
-                return;
+                tried = true;
             }
         }
     }

@@ -4,7 +4,7 @@
 //! made once and kept, so that counting costs an atomic addition.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use banyan_protocol::catalogue::Interface;
@@ -20,13 +20,15 @@ pub struct Meters(Arc<Inner>);
 struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
-    latencies: HashMap<Interface, Histogram>,
     callback_latency: Histogram,
 }
 
-/// Counters of one partner, by interface and result.
+/// Counters of one partner by interface and result, and its latencies by interface.
 #[derive(Debug, Default)]
-pub struct PartnerMeters(Mutex<HashMap<(Interface, ResultCode), Counter>>);
+pub struct PartnerMeters {
+    results: Mutex<HashMap<(Interface, ResultCode), Counter>>,
+    latencies: Mutex<HashMap<Interface, Histogram>>,
+}
 
 /// Seconds; from a look-up in memory to a call that ran into its time limit.
 const LATENCY_BUCKETS: [f64; 12] = [
@@ -45,20 +47,11 @@ impl Meters {
             .set_buckets(&LATENCY_BUCKETS)
             .map_err(|error| error.to_string())?
             .build_recorder();
-        let latencies = Interface::ALL
-            .into_iter()
-            .map(|interface| {
-                let labels = vec![Label::new("interface", interface.code())];
-                let key = Key::from_parts("banyan_request_seconds", labels);
-                (interface, recorder.register_histogram(&key, &METADATA))
-            })
-            .collect();
         let callback_latency =
             recorder.register_histogram(&Key::from_name("banyan_outbound_seconds"), &METADATA);
         Ok(Self(Arc::new(Inner {
             handle: recorder.handle(),
             recorder,
-            latencies,
             callback_latency,
         })))
     }
@@ -79,8 +72,7 @@ impl Meters {
         result: ResultCode,
         took: Duration,
     ) {
-        let mut counters = partner.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counters
+        locked(&partner.results)
             .entry((interface, result))
             .or_insert_with(|| {
                 self.counter(
@@ -93,10 +85,14 @@ impl Meters {
                 )
             })
             .increment(1);
-        drop(counters);
-        if let Some(histogram) = self.0.latencies.get(&interface) {
-            histogram.record(took.as_secs_f64());
-        }
+        locked(&partner.latencies)
+            .entry(interface)
+            .or_insert_with(|| {
+                let labels = [("interface", interface.code()), ("partner", app_id)];
+                let key = key("banyan_request_seconds", &labels);
+                self.0.recorder.register_histogram(&key, &METADATA)
+            })
+            .record(took.as_secs_f64());
     }
 
     /// Counts a call that no known partner made.
@@ -158,6 +154,10 @@ impl Meters {
             .recorder
             .register_gauge(&key(name, labels), &METADATA)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn key(name: &'static str, labels: &[(&'static str, &str)]) -> Key {

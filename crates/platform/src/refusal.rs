@@ -41,6 +41,13 @@ impl Refusal {
         }
     }
 
+    /// The same with a number that the caller can give to the operator, who finds it in the log.
+    #[must_use]
+    pub fn numbered(mut self, id: &str) -> Self {
+        self.message = format!("{}（编号 {id}）", self.message);
+        self
+    }
+
     /// The HTTP status that goes with it (design, section 4.9).
     #[must_use]
     pub const fn http_status(&self) -> u16 {
@@ -73,9 +80,14 @@ impl From<EnvelopeFault> for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         let (code, message) = match &error {
-            StoreError::Busy | StoreError::Unavailable(_) | StoreError::Closed => (
+            StoreError::Busy | StoreError::Closed => (
                 ResultCode::Maintenance,
                 "系统繁忙或维护中，本次请求未处理，请稍后以新的时间戳重试",
+            ),
+            // Where the line breaks in the middle of a commit nobody knows what became of it.
+            StoreError::Unavailable(_) => (
+                ResultCode::Maintenance,
+                "系统维护中，本次请求结果未知，请稍后以相同批次号、新的时间戳重试",
             ),
             StoreError::Timeout => (
                 ResultCode::Timeout,

@@ -20,11 +20,14 @@ pub struct Settings {
     /// `production` (only SM4 and SM3) or `test` (plain messages too).
     pub environment: EnvironmentSetting,
     /// `sqlite:PATH` or `postgres://...`.
-    pub database_url: String,
+    pub database_url: DatabaseUrl,
     /// The file that holds the master key: 64 hexadecimal digits.
     pub master_key_file: Option<PathBuf>,
     /// Certificate and key, to serve HTTPS.
     pub tls: Option<Tls>,
+    /// What `Authorization: Bearer` must carry to read `/metrics`, which names partners and how
+    /// much they do; open to everybody where absent.
+    pub metrics_token: Option<MetricsToken>,
     /// Answers everything with 000003 (系统维护中).
     pub maintenance: bool,
     /// Codes of interfaces that answer 404404 (该功能未开放).
@@ -73,8 +76,9 @@ pub struct Inbound {
     pub timeout_ms: u64,
     /// How far a timestamp may be off, both ways.
     pub freshness_ms: i64,
-    /// How many signatures the replay guard remembers (about 24 bytes each). Beyond it the
-    /// oldest timestamps are no longer accepted, so that no replay ever passes.
+    /// How many signatures the replay guard remembers of each partner (about 24 bytes each).
+    /// Beyond it that partner's oldest timestamps are no longer accepted, so that no replay ever
+    /// passes.
     pub replay_capacity: usize,
     /// How many calls are worked on at once; one more is answered with -6.
     pub max_concurrent: usize,
@@ -159,9 +163,10 @@ impl Default for Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
             environment: EnvironmentSetting::Production,
-            database_url: "sqlite:banyan.db".to_owned(),
+            database_url: DatabaseUrl("sqlite:banyan.db".to_owned()),
             master_key_file: None,
             tls: None,
+            metrics_token: None,
             maintenance: false,
             switched_off: Vec::new(),
             inbound: Inbound::default(),
@@ -180,7 +185,7 @@ impl Default for Inbound {
             max_body_bytes: 1 << 20,
             timeout_ms: 15_000,
             freshness_ms: 600_000,
-            replay_capacity: 2_000_000,
+            replay_capacity: 250_000,
             max_concurrent: 4_096,
         }
     }
@@ -237,6 +242,84 @@ impl Default for Retention {
             callback_days: 90,
             journal_days: 3 * 365,
         }
+    }
+}
+
+impl Settings {
+    /// What no type says: bounds below which nothing works.
+    ///
+    /// # Errors
+    /// The setting that can't be, in Chinese.
+    pub fn check(&self) -> Result<(), String> {
+        let (inbound, outbound) = (&self.inbound, &self.outbound);
+        let positive = [
+            ("inbound.max_body_bytes", inbound.max_body_bytes > 0),
+            ("inbound.timeout_ms", inbound.timeout_ms > 0),
+            ("inbound.freshness_ms", inbound.freshness_ms > 0),
+            ("inbound.replay_capacity", inbound.replay_capacity > 0),
+            ("inbound.max_concurrent", inbound.max_concurrent > 0),
+            ("overdue.link_ttl_ms", self.overdue.link_ttl_ms > 0),
+            ("overdue.session_ttl_ms", self.overdue.session_ttl_ms > 0),
+            (
+                "overdue.next.max_amount_fen",
+                self.overdue.next.max_amount_fen >= 0,
+            ),
+            (
+                "outbound.connect_timeout_ms",
+                outbound.connect_timeout_ms > 0,
+            ),
+            ("outbound.call_timeout_ms", outbound.call_timeout_ms > 0),
+            ("outbound.per_hospital", outbound.per_hospital > 0),
+            ("outbound.healthy_hospitals", outbound.healthy_hospitals > 0),
+            ("outbound.failing_hospitals", outbound.failing_hospitals > 0),
+            (
+                "database_write_connections",
+                self.database_write_connections > 0,
+            ),
+            (
+                "database_read_connections",
+                self.database_read_connections > 0,
+            ),
+        ];
+        match positive.iter().find(|(_, holds)| !holds) {
+            Some((name, _)) => Err(format!("{name}：须大于 0")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `sqlite:PATH` or `postgres://...`; `Debug` hides the password.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct DatabaseUrl(pub String);
+
+impl std::fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match url::Url::parse(&self.0) {
+            Ok(mut url) if url.password().is_some() => {
+                // An address that had a password can take another.
+                let _replaced = url.set_password(Some("***"));
+                url.fmt(f)
+            }
+            _ => f.write_str(&self.0),
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// A token that `Debug` hides.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct MetricsToken(pub String);
+
+impl std::fmt::Debug for MetricsToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("\"***\"")
     }
 }
 

@@ -161,12 +161,21 @@ impl Bench<'_> {
         // What was delivered in the round before is delivered again, under the same numbers.
         let released = app.db.write(move |tx| {
             for lane in &lanes {
-                let which = Which::Window {
-                    lane: *lane,
-                    from_ms: 0,
-                    to_ms: i64::MAX,
-                };
-                queue::redo(tx, JobKind::Callback, which, now_ms)?;
+                let (lane, from_ms, to_ms) = (*lane, 0, i64::MAX);
+                for which in [
+                    Which::Done {
+                        lane,
+                        from_ms,
+                        to_ms,
+                    },
+                    Which::Undone {
+                        lane,
+                        from_ms,
+                        to_ms,
+                    },
+                ] {
+                    queue::redo(tx, JobKind::Callback, which, now_ms)?;
+                }
             }
             Ok::<_, StoreError>(())
         });
@@ -241,7 +250,9 @@ fn check(receivers: &[CallbackReceiver], each: u64, rounds: u64) -> Result<()> {
             told.len(),
             receiver.refused()
         );
-        let odd = told.values().find(|told| u64::from(told.deliveries) != rounds);
+        let odd = told
+            .values()
+            .find(|told| u64::from(told.deliveries) != rounds);
         if let Some(odd) = odd {
             return Err(anyhow!(
                 "批次 {:?} 的通知应送达 {rounds} 次，实为 {} 次",

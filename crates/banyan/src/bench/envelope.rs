@@ -54,14 +54,21 @@ pub(super) fn measure(table: &mut Table) -> Result<()> {
     let sealed = cipher.encrypt_ecb(&block);
     let decrypted = micros(|| cipher.decrypt_ecb(black_box(sealed.clone())));
     table.add(Figure::new("SM3", "MB/秒", megabytes / hashed * 1e6));
-    table.add(Figure::new("SM4 加密", "MB/秒", megabytes / encrypted * 1e6));
-    table.add(Figure::new("SM4 解密", "MB/秒", megabytes / decrypted * 1e6));
+    table.add(Figure::new(
+        "SM4 加密",
+        "MB/秒",
+        megabytes / encrypted * 1e6,
+    ));
+    table.add(Figure::new(
+        "SM4 解密",
+        "MB/秒",
+        megabytes / decrypted * 1e6,
+    ));
     Ok(())
 }
 
 fn open(request: &str, secret: &Secret) -> Result<Option<String>> {
-    let envelope =
-        Envelope::parse(request.as_bytes()).map_err(|fault| anyhow!("{fault}"))?;
+    let envelope = Envelope::parse(request.as_bytes()).map_err(|fault| anyhow!("{fault}"))?;
     let opened = envelope.open(secret, Environment::Production, Dialect::default())?;
     Ok(opened.business)
 }

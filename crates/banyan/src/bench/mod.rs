@@ -54,8 +54,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "目录")]
     data_dir: Option<PathBuf>,
     /// 只用于 query：依次装入两种条数，比较其 p99，例如 10000,10000000
-    #[arg(long, value_name = "少,多", value_delimiter = ',', num_args = 2)]
-    compare: Option<Vec<u64>>,
+    #[arg(long, value_name = "少,多", value_delimiter = ',')]
+    compare: Vec<u64>,
     /// 以 JSON 输出
     #[arg(long)]
     json: bool,
@@ -81,18 +81,22 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     // A paused hospital is news at every turn of the callbacks; failures of ours still show.
     terminal::start_log(terminal::LogFormat::Text, "error");
-    if options.compare.is_some() && options.what != What::Query {
-        bail!("--compare 只用于 banyan bench query");
-    }
+    let compared = match options.compare[..] {
+        [] => None,
+        [few, many] if options.what == What::Query && few >= 100 && many >= 100 => {
+            Some((few, many))
+        }
+        _ => bail!("--compare 只用于 banyan bench query，须给出两个不小于 100 的条数"),
+    };
     let wanted = |what| options.what == what || options.what == What::All;
     let mut table = Table::new(options);
     if wanted(What::Envelope) {
         envelope::measure(&mut table)?;
     }
     if wanted(What::Query) {
-        match options.compare.as_deref() {
-            Some([few, many]) => query::compare(options, *few, *many, &mut table)?,
-            _ => query::measure(options, &mut table)?,
+        match compared {
+            Some((few, many)) => query::compare(options, few, many, &mut table)?,
+            None => query::measure(options, &mut table)?,
         }
     }
     if wanted(What::Report) {

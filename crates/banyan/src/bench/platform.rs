@@ -7,20 +7,20 @@ use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use banyan_platform::admin::{Desk, NewPartner};
 use banyan_platform::app::{App, Setup};
-use banyan_platform::settings::Settings;
+use banyan_platform::settings::{DatabaseUrl, Settings};
 use banyan_platform::web::{Extras, Server};
 use banyan_protocol::envelope::Secret;
 use banyan_store::db::{Db, DbSettings};
 use banyan_store::ids::{Ids, PartnerId};
 use banyan_store::partners::Kind;
-use banyan_store::queue::{self, JobKind, LaneState, Which};
+use banyan_store::queue::{self, JobKind, LaneState};
 use banyan_store::vault::{MasterKey, Vault};
 use tokio::runtime::Runtime;
 
+use super::cores;
 use super::load;
 use super::people::People;
 use super::place::Place;
-use super::cores;
 use crate::commands::real_world;
 
 /// A platform that serves.
@@ -57,7 +57,7 @@ impl Platform {
             let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
             let settings = Settings {
                 listen: listener.local_addr()?,
-                database_url: place.url.clone(),
+                database_url: DatabaseUrl(place.url.clone()),
                 ..Settings::default()
             };
             let setup = Setup {
@@ -104,20 +104,14 @@ impl Platform {
         let (node, now_ms) = (self.app.node, self.app.now_ms());
         let paused = LaneState {
             failures: 0,
-            paused_until_ms: i64::MAX,
+            paused_until_ms: now_ms + 86_400_000,
         };
         let done = self.app.db.write(move |tx| {
             let mut all = true;
             for lane in &lanes {
                 let kind = JobKind::Callback;
-                // A lane that is paused already can't be leased. This lifts the pause, and the
-                // empty window leaves its jobs alone.
-                let none = Which::Window {
-                    lane: *lane,
-                    from_ms: 0,
-                    to_ms: 0,
-                };
-                queue::redo(tx, kind, none, now_ms)?;
+                // A lane that is paused already can't be leased.
+                queue::lift_pause(tx, *lane)?;
                 match queue::lease(tx, kind, *lane, node, now_ms, now_ms + 1, 0)? {
                     Some(_) => queue::release(tx, kind, *lane, node, paused)?,
                     None => all = false,
@@ -132,7 +126,11 @@ impl Platform {
     pub(super) async fn all_judged(&self) -> Result<()> {
         loop {
             let backlog = queue::backlog(&self.app.db, JobKind::Judge).await?;
-            anyhow::ensure!(backlog.given_up == 0, "有 {} 个批次无法判定", backlog.given_up);
+            anyhow::ensure!(
+                backlog.given_up == 0,
+                "有 {} 个批次无法判定",
+                backlog.given_up
+            );
             if backlog.waiting == 0 {
                 return Ok(());
             }

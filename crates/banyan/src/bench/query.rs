@@ -87,12 +87,20 @@ struct Figures {
 impl Figures {
     fn show(&self, table: &mut Table, target: Option<Target>, suffix: &str) {
         let (sent, received) = self.sizes;
-        let mut query = Figure::new(format!("查询 ORG_MDL_002{suffix}"), "次/秒", self.rate)
-            .ratio(self.ratio);
+        let mut query =
+            Figure::new(format!("查询 ORG_MDL_002{suffix}"), "次/秒", self.rate).ratio(self.ratio);
         query.target = target;
         table.add(query);
-        table.add(Figure::new(format!("查询 p50{suffix}"), "毫秒", self.p50_ms));
-        table.add(Figure::new(format!("查询 p99{suffix}"), "毫秒", self.p99_ms));
+        table.add(Figure::new(
+            format!("查询 p50{suffix}"),
+            "毫秒",
+            self.p50_ms,
+        ));
+        table.add(Figure::new(
+            format!("查询 p99{suffix}"),
+            "毫秒",
+            self.p99_ms,
+        ));
         let echo = format!("空应答（参照）{suffix}");
         table.add(Figure::new(echo, "次/秒", self.echo_rate));
         table.add(Figure::new(
@@ -144,7 +152,9 @@ impl Bench<'_> {
         let received = typical_size(&warm)?;
         let mut per_second = warm.rate();
         let echoed = self.echo_requests(received);
-        let sent = echoed.first().map_or(0, |request| body_size(&request.bytes));
+        let sent = echoed
+            .first()
+            .map_or(0, |request| body_size(&request.bytes));
         self.echo_round(&echoed, WARM_UP)?;
 
         let (mut echoes, mut queries) = (Vec::new(), Vec::new());
@@ -201,8 +211,7 @@ impl Bench<'_> {
             }
         });
         *asked += count;
-        self.play(requests, SUCCESS, longest, false)
-            .context("查询")
+        self.play(requests, SUCCESS, longest, false).context("查询")
     }
 
     fn echo_requests(&self, reply_size: usize) -> Arc<Vec<Prepared>> {
@@ -245,7 +254,11 @@ impl Bench<'_> {
         let secret = &self.asker().secret;
         for (person, body) in &outcome.samples {
             let reply = opened(body, secret)?;
-            let mut found: Vec<_> = reply.itemList.iter().map(|item| item.amount.fen()).collect();
+            let mut found: Vec<_> = reply
+                .itemList
+                .iter()
+                .map(|item| item.amount.fen())
+                .collect();
             let mut owed = self.people.owed(*person);
             found.sort_unstable();
             owed.sort_unstable();

@@ -10,8 +10,8 @@ use banyan_protocol::envelope::Sealing;
 use banyan_protocol::wire::{LocalTime, Scalar as _};
 use banyan_store::db::StoreError;
 use banyan_store::ids::BatchId;
-use banyan_store::overdue::items::{self, Item, State};
 use banyan_store::ids::ItemId;
+use banyan_store::overdue::items::{self, Item, State};
 use banyan_store::vault::Vault;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -66,25 +66,32 @@ pub(super) fn measure(options: &Options, table: &mut Table) -> Result<()> {
     let expected = people.items() + (bench.batches + bench.rows) * ITEMS;
     bench.check(expected)?;
 
-    let of = |figure: &dyn Fn(&Rates) -> f64| {
-        median(&reports.iter().map(figure).collect::<Vec<_>>())
-    };
+    let of =
+        |figure: &dyn Fn(&Rates) -> f64| median(&reports.iter().map(figure).collect::<Vec<_>>());
     let ratios: Vec<_> = reports
         .iter()
         .zip(&raws)
         .map(|(report, raw)| report.judged / raw)
         .collect();
     table.add(
-        Figure::new("上报 ORG_MDL_001 至判定完成", "条/秒", of(&|rates| rates.judged))
-            .ratio(median(&ratios))
-            .target(Target::RatioAtLeast(0.6)),
+        Figure::new(
+            "上报 ORG_MDL_001 至判定完成",
+            "条/秒",
+            of(&|rates| rates.judged),
+        )
+        .ratio(median(&ratios))
+        .target(Target::RatioAtLeast(0.6)),
     );
     table.add(Figure::new(
         "其中受理（应答 success）",
         "条/秒",
         of(&|rates| rates.accepted),
     ));
-    table.add(Figure::new("受理一批 p99", "毫秒", of(&|rates| rates.p99_ms)));
+    table.add(Figure::new(
+        "受理一批 p99",
+        "毫秒",
+        of(&|rates| rates.p99_ms),
+    ));
     table.add(Figure::new("直接批量写库（参照）", "条/秒", median(&raws)));
     table.note(format!(
         "上报：{HOSPITALS} 家医院并发，每批 {ITEMS} 条（每人 {EACH} 条，实名）；回调暂停；参照为同一张表、同样的行、{HOSPITALS} 个并发、每事务 {ITEMS} 行；终了核对记录共 {expected} 条"
@@ -232,11 +239,7 @@ pub(super) type Sendings = Vec<(Arc<Vec<Prepared>>, usize)>;
 
 /// Has every hospital send its requests, one after the other on each of its connections; gives
 /// the latencies in milliseconds.
-pub(super) fn send(
-    platform: &Platform,
-    callers: &Runtime,
-    requests: Sendings,
-) -> Result<Vec<f64>> {
+pub(super) fn send(platform: &Platform, callers: &Runtime, requests: Sendings) -> Result<Vec<f64>> {
     let address = platform.address();
     callers.block_on(async {
         let mut hospitals = JoinSet::new();

@@ -22,8 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) fn measure(options: &Options, table: &mut Table) -> Result<()> {
     let place = Place::new(options)?;
     let people = People::of(options.items);
-    platform::runtime("banyan-load", cores())?
-        .block_on(platform::prepare(&place, 1, Some(people)))?;
+    platform::runtime("banyan-load", cores())?.block_on(platform::prepare(
+        &place,
+        1,
+        Some(people),
+    ))?;
     let folder = place.folder().join("copy");
     let url = place.copy_to(&folder)?;
     std::fs::create_dir_all(&folder)?;
@@ -58,8 +61,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) -> Result<()> {
     );
     let slowest = took_ms.iter().copied().fold(0.0, f64::max);
     table.add(Figure::new("其中最慢的一次", "毫秒", slowest));
-    table
-        .add(Figure::new("空闲时常驻内存", "MB", idle_mb).target(Target::ValueAtMost(60.0)));
+    table.add(Figure::new("空闲时常驻内存", "MB", idle_mb).target(Target::ValueAtMost(60.0)));
     table.note(format!(
         "启动：数据目录（{} 条记录）复制后启动 {STARTS} 次，自进程创建起至 /readyz 应答 200",
         people.items()

@@ -160,7 +160,12 @@ impl Table {
             ]);
         }
         let widths: Vec<usize> = (0..6)
-            .map(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0))
+            .map(|column| {
+                rows.iter()
+                    .map(|row| width(&row[column]))
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
         let mut text = String::new();
         for (place, row) in rows.iter().enumerate() {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use banyan_store::chain;
 use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
 
-use super::{block_on, open};
+use super::{block_on, desk};
 use crate::config::ConfigOptions;
 use crate::terminal;
 
@@ -30,16 +30,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let Act::Verify { config } = &options.act;
     let settings = config.read()?;
     block_on(async {
-        let db = open(&settings).await?;
+        let desk = desk(&settings).await?;
         let mut whole = true;
         for (name, chain) in [("报文日志", &JOURNAL), ("操作审计", &OPERATOR_AUDIT)] {
             let spinner = terminal::spinner("正在校验");
             let shown = spinner.clone();
-            let found =
-                chain::verify(&db, chain, move |number| {
-                    shown.set_message(format!("{name}：已校验到区块 {number}"));
-                })
-                .await;
+            let found = chain::verify(&desk.db, chain, &desk.vault, move |number| {
+                shown.set_message(format!("{name}：已校验到区块 {number}"));
+            })
+            .await;
             spinner.finish_and_clear();
             let found = found?;
             let counts = format!(
@@ -54,7 +53,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 }
             }
         }
-        db.close().await;
-        Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        desk.db.close().await;
+        Ok(if whole {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     })
 }

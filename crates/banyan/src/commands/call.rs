@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use banyan_client::{Credentials, HostGuard, HttpClient, HttpSettings, call};
-use banyan_protocol::ambient::{Clock as _, SystemClock};
+use banyan_protocol::ambient::{Clock as _, ManualClock, SystemClock};
 use banyan_protocol::catalogue::{Direction, Interface, Route};
 use banyan_protocol::envelope::{AcceptedReplies, Answer, Manner, Sealing, Secret};
 use banyan_sandbox::SandboxDescription;
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "JSON|@文件")]
     data: String,
     /// 从沙箱数据目录读取身份
-    #[arg(long, value_name = "目录", conflicts_with_all = ["app_id", "secret", "url"])]
+    #[arg(long, value_name = "目录", conflicts_with_all = ["app_id", "url"])]
     sandbox: Option<PathBuf>,
     /// 沙箱中的身份：orgId、appId 或 mzt；缺省为第一家医院
     #[arg(long, value_name = "名称", requires = "sandbox")]
@@ -49,21 +49,33 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let interface = Interface::from_code(&options.code).ok_or_else(|| {
-        anyhow!("没有接口 {}：请用 banyan interface 查看接口目录", options.code)
+        anyhow!(
+            "没有接口 {}：请用 banyan interface 查看接口目录",
+            options.code
+        )
     })?;
     let identity = identity(options)?;
     let url = address(interface, &identity)?;
     let business = business(&options.data)?;
     let secret = Secret::parse(&identity.secret)?;
-    let manner = if options.plain { Manner::PLAIN } else { Manner::SEALED };
+    let manner = if options.plain {
+        Manner::PLAIN
+    } else {
+        Manner::SEALED
+    };
+    // One moment for what is shown and what is sent, so that they are the same to the byte.
+    let clock = ManualClock::at(SystemClock.now_ms());
     if options.show {
         let sealing = Sealing {
             manner,
-            ..Sealing::call(&identity.app_id, SystemClock.now_ms(), &business)
+            ..Sealing::call(&identity.app_id, clock.now_ms(), &business)
         };
         let to_sign = sealing.string_to_sign(&secret);
         let hidden = to_sign.replace(secret.expose(), "***");
-        terminal::note(format!("待签名串：{hidden}\n请求：{}\n", sealing.seal(&secret)));
+        terminal::note(format!(
+            "待签名串：{hidden}\n请求：{}\n",
+            sealing.seal(&secret)
+        ));
     }
     let credentials = Credentials {
         app_id: identity.app_id.as_str().into(),
@@ -76,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     block_on(async {
         let http = HttpClient::new(&HttpSettings::default())?;
         let guard = HostGuard::Anywhere;
-        let answer = call(&http, &url, &guard, &credentials, &SystemClock, &business)
+        let answer = call(&http, &url, &guard, &credentials, &clock, &business)
             .await
             .with_context(|| format!("调用 {url}"))?;
         Ok(show(answer))
@@ -180,9 +192,7 @@ fn address(interface: Interface, identity: &Identity) -> Result<Url> {
 /// The business JSON as it was given, so that its author sees his own bytes signed.
 fn business(data: &str) -> Result<String> {
     let text = match data.strip_prefix('@') {
-        Some(file) => {
-            std::fs::read_to_string(file).with_context(|| format!("读取 {file}"))?
-        }
+        Some(file) => std::fs::read_to_string(file).with_context(|| format!("读取 {file}"))?,
         None => data.to_owned(),
     };
     let text = text.trim().to_owned();

@@ -56,7 +56,10 @@ fn route(spec: &Spec) -> String {
             path,
         ),
         Route::Funid => ("POST /fjs/api，chs_fjs_funid=", spec.code),
-        Route::TransType => ("POST /localcfc/api/hsecfc/localQrCodeQuery，transType=", spec.code),
+        Route::TransType => (
+            "POST /localcfc/api/hsecfc/localQrCodeQuery，transType=",
+            spec.code,
+        ),
     };
     format!("{side}{place}")
 }

@@ -1,6 +1,7 @@
 //! The commands, a file each: its options, then what it does.
 
 pub(crate) mod audit;
+pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod callback;
 pub(crate) mod interface;
@@ -63,22 +64,7 @@ pub(crate) async fn desk(settings: &Settings) -> Result<Desk> {
 
 /// Opens the database that the settings name.
 pub(crate) async fn open(settings: &Settings) -> Result<Db> {
-    Db::open(&DbSettings::new(&*settings.database_url))
+    Db::open(&DbSettings::new(&*settings.database_url.0))
         .await
-        .with_context(|| format!("打开数据库 {}", shown(&settings.database_url)))
-}
-
-/// A database's address without its password.
-pub(crate) fn shown(url: &str) -> String {
-    url::Url::parse(url)
-        .ok()
-        .filter(|url| url.password().is_some())
-        .map_or_else(
-            || url.to_owned(),
-            |mut url| {
-                // An address that had a password can take another.
-                let _replaced = url.set_password(Some("***"));
-                url.to_string()
-            },
-        )
+        .with_context(|| format!("打开数据库 {}", settings.database_url))
 }

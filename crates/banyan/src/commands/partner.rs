@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use banyan_platform::admin::{Issued, NewPartner};
+use banyan_platform::admin::{Edit, Issued, NewPartner};
+use banyan_platform::settings::EnvironmentSetting;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_store::partners::{Kind, Partner};
@@ -26,6 +27,8 @@ pub(crate) struct Options {
 enum Act {
     /// 登记接入方，生成 appId 与密钥（密钥仅显示这一次）
     Add(Add),
+    /// 修改接入方的名称、地址、主机、授权或上限；未给出的保持不变
+    Set(Set),
     /// 列出接入方
     List {
         /// 输出 JSON
@@ -78,6 +81,30 @@ struct Add {
     plain_replies: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Set {
+    /// 接入方 appId
+    app_id: String,
+    /// 机构或渠道名称
+    #[arg(long, value_name = "名称")]
+    name: Option<String>,
+    /// 机构接口的基础地址
+    #[arg(long, value_name = "地址")]
+    base_url: Option<String>,
+    /// 允许回调的其他主机，可多次给出；替换原有的全部
+    #[arg(long = "host", value_name = "主机")]
+    hosts: Vec<String>,
+    /// 授权的接口编码，可多次给出；替换原有的全部
+    #[arg(long = "grant", value_name = "接口")]
+    grants: Vec<String>,
+    /// 每秒调用上限
+    #[arg(long, value_name = "次数")]
+    rate: Option<u32>,
+    /// 是否接受明文或单层结构的应答
+    #[arg(long, value_name = "true|false")]
+    plain_replies: Option<bool>,
+}
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum KindOption {
     /// 定点医疗机构
@@ -91,7 +118,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     block_on(async {
         let desk = desk(&settings).await?;
         match &options.act {
-            Act::Add(add) => show_issued(&desk.add_partner(add.read()?).await?),
+            Act::Add(add) => {
+                let mut new = add.read()?;
+                // In a test environment partners begin with plain answers (design, section 4.6).
+                new.plain_replies |= settings.environment == EnvironmentSetting::Test;
+                show_issued(&desk.add_partner(new).await?);
+            }
+            Act::Set(set) => {
+                desk.edit(&set.app_id, set.read()?).await?;
+                terminal::say("已修改，一秒内生效。");
+            }
             Act::List { json } => show_list(&desk.partners().await?, *json),
             Act::Rotate {
                 app_id,
@@ -103,7 +139,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             }
             Act::Revoke { app_id, restore } => {
                 desk.set_active(app_id, *restore).await?;
-                terminal::say(if *restore { "已恢复。" } else { "已停用。" });
+                terminal::say(if *restore {
+                    "已恢复。"
+                } else {
+                    "已停用。"
+                });
             }
         }
         desk.db.close().await;
@@ -113,20 +153,6 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
 impl Add {
     fn read(&self) -> Result<NewPartner> {
-        let base_url = self
-            .base_url
-            .as_deref()
-            .map(|url| WebAddress::parse(url).map_err(|invalid| anyhow!("--base-url {}", invalid.0)))
-            .transpose()?;
-        let grants = self
-            .grants
-            .iter()
-            .map(|code| {
-                Interface::from_code(code).ok_or_else(|| {
-                    anyhow!("没有接口 {code}：请用 banyan interface 查看接口目录")
-                })
-            })
-            .collect::<Result<Vec<_>>>()?;
         Ok(NewPartner {
             kind: match self.kind {
                 KindOption::Hospital => Kind::Hospital,
@@ -134,13 +160,43 @@ impl Add {
             },
             org_id: self.org_id.clone(),
             name: self.name.clone(),
-            base_url,
+            base_url: base_url(self.base_url.as_deref())?,
             hosts: self.hosts.clone(),
-            grants: (!grants.is_empty()).then_some(grants),
+            grants: grants(&self.grants)?,
             rate_per_second: self.rate,
             plain_replies: self.plain_replies,
         })
     }
+}
+
+impl Set {
+    fn read(&self) -> Result<Edit> {
+        Ok(Edit {
+            name: self.name.clone(),
+            base_url: base_url(self.base_url.as_deref())?,
+            hosts: (!self.hosts.is_empty()).then(|| self.hosts.clone()),
+            grants: grants(&self.grants)?,
+            rate_per_second: self.rate,
+            plain_replies: self.plain_replies,
+        })
+    }
+}
+
+fn base_url(text: Option<&str>) -> Result<Option<WebAddress>> {
+    text.map(|url| WebAddress::parse(url).map_err(|invalid| anyhow!("--base-url {}", invalid.0)))
+        .transpose()
+}
+
+/// The interfaces with these codes; `None` where none is given.
+fn grants(codes: &[String]) -> Result<Option<Vec<Interface>>> {
+    let grants = codes
+        .iter()
+        .map(|code| {
+            Interface::from_code(code)
+                .ok_or_else(|| anyhow!("没有接口 {code}：请用 banyan interface 查看接口目录"))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok((!grants.is_empty()).then_some(grants))
 }
 
 fn show_issued(issued: &Issued) {
@@ -159,7 +215,7 @@ fn show_list(partners: &[Partner], as_json: bool) {
                     "kind": kind(profile.kind),
                     "orgId": profile.org_id,
                     "name": profile.name,
-                    "callbackUrl": profile.callback_url,
+                    "baseUrl": profile.base_url,
                     "hosts": profile.hosts,
                     "grants": profile.grants,
                     "ratePerSecond": profile.rate_per_second,
@@ -184,7 +240,7 @@ fn show_list(partners: &[Partner], as_json: bool) {
             if profile.active { "启用" } else { "停用" },
             partner.secrets.len(),
             profile.name,
-            profile.callback_url.as_deref().unwrap_or("-"),
+            profile.base_url.as_deref().unwrap_or("-"),
         ));
     }
 }

@@ -94,7 +94,9 @@ fn welcome(description: &SandboxDescription, folder: &std::path::Path) -> String
             citizen.id_type, citizen.id_no, citizen.user_name
         ));
     }
-    text.push_str(&format!("  {banyan} interface ORG_MDL_001\n\nCtrl-C 停止。"));
+    text.push_str(&format!(
+        "  {banyan} interface ORG_MDL_001\n\nCtrl-C 停止。"
+    ));
     text
 }
 

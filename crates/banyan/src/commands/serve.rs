@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use banyan_platform::app::{App, Setup};
 use banyan_platform::web::Server;
 
-use super::{block_on, real_world, shown};
+use super::{block_on, real_world};
 use crate::config::{self, ConfigOptions};
 use crate::terminal::{self, LogFormat};
 
@@ -24,6 +24,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     terminal::start_log(options.log_format, "info");
     let settings = options.config.read()?;
     let master = config::master_key(&settings)?;
+    if settings.public_url.is_none() && settings.listen.ip().is_unspecified() {
+        bail!(
+            "请设置 public_url：市民经由它打开入口链接，{} 不是他们能到达的地址",
+            settings.listen
+        );
+    }
     block_on(async {
         let listener = std::net::TcpListener::bind(settings.listen).with_context(|| {
             format!(
@@ -41,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             public_url: format!("{scheme}://{address}"),
             loopback_hosts: false,
         };
-        let database = shown(&settings.database_url);
+        let database = settings.database_url.to_string();
         let app = App::open(settings, &master, real_world(), setup)
             .await
             .with_context(|| format!("打开平台（数据库 {database}）"))?;

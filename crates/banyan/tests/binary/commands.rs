@@ -254,7 +254,7 @@ fn the_catalogue_is_listed_and_each_interface_shown_with_all_its_fields() {
     for word in [
         "/umdl/reportOverdueData",
         "unsettleList",
-        "41 药店购药",
+        "41 定点药店购药",
         "11 普通门诊",
         "必填",
     ] {

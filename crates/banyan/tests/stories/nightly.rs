@@ -136,20 +136,20 @@ on_both_engines! {
         until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'ORG_MDL_002'", 1).await;
         story.after(11 * SECOND_MS).await;
         assert_eq!(story.number("SELECT COUNT(*) FROM journal WHERE block IS NULL").await, 0);
-        let db = &story.app.db;
-        let whole = chain::verify(db, &JOURNAL, |_| {}).await.unwrap();
+        let (db, vault) = (&story.app.db, &story.app.vault);
+        let whole = chain::verify(db, &JOURNAL, vault, |_| {}).await.unwrap();
         assert_eq!((whole.broken, whole.blocks), (None, 1));
         assert!(whole.entries >= 3, "{whole:?}");
-        let audit = chain::verify(db, &OPERATOR_AUDIT, |_| {}).await.unwrap();
+        let audit = chain::verify(db, &OPERATOR_AUDIT, vault, |_| {}).await.unwrap();
         assert!(audit.broken.is_none() && audit.entries >= 4, "the partners were added: {audit:?}");
 
         // Somebody does not want to have looked.
         assert_eq!(meddle(db, "UPDATE journal SET purpose = '01304' WHERE interface = 'ORG_MDL_002'").await, 1);
-        assert_eq!(chain::verify(db, &JOURNAL, |_| {}).await.unwrap().broken, Some(1));
+        assert_eq!(chain::verify(db, &JOURNAL, vault, |_| {}).await.unwrap().broken, Some(1));
         meddle(db, "UPDATE journal SET purpose = '01101' WHERE interface = 'ORG_MDL_002'").await;
-        assert_eq!(chain::verify(db, &JOURNAL, |_| {}).await.unwrap().broken, None);
+        assert_eq!(chain::verify(db, &JOURNAL, vault, |_| {}).await.unwrap().broken, None);
         meddle(db, "DELETE FROM operator_audit WHERE id = (SELECT MAX(id) FROM operator_audit)").await;
-        assert_eq!(chain::verify(db, &OPERATOR_AUDIT, |_| {}).await.unwrap().broken, Some(1));
+        assert_eq!(chain::verify(db, &OPERATOR_AUDIT, vault, |_| {}).await.unwrap().broken, Some(1));
         story.end().await;
     }
 }

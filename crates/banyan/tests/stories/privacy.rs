@@ -116,7 +116,7 @@ async fn much_happens(story: &Story) -> Vec<String> {
     story.mzt.query(two).await.unwrap();
 
     let link = story.mzt.entry_link(one).await.unwrap();
-    let link: url::Url = link.mdrUrl.as_str().parse().unwrap();
+    let link: url::Url = link.mdrUrl.expose().as_str().parse().unwrap();
     let entered = http(story.platform(), "GET", link.path(), &[], b"").await;
     let cookie = entered
         .header("set-cookie")

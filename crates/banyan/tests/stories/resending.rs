@@ -26,7 +26,7 @@ on_both_engines! {
         let desk = story.desk();
         let notify_id = ext(&told_of(hospital, "b-1")[0], "notifyId");
         let notify_id: i64 = notify_id.as_str().unwrap().parse().unwrap();
-        assert_eq!(desk.resend(Resend::One(notify_id)).await.unwrap(), 1);
+        assert_eq!(desk.resend(Resend::Some(vec![notify_id])).await.unwrap(), 1);
         story.settle().await;
         assert_eq!(counts(), [1, 2, 1, 1]);
 
@@ -35,11 +35,12 @@ on_both_engines! {
             app_id: app_id.to_owned(),
             from_ms: now_ms - 3 * HOUR_MS - HOUR_MS / 2,
             to_ms: now_ms - HOUR_MS - HOUR_MS / 2,
+            delivered: true,
         };
         assert_eq!(desk.resend(window(hospital.app_id())).await.unwrap(), 2);
         assert_eq!(desk.resend(window(story.hospital(1).app_id())).await.unwrap(), 0);
         assert!(desk.resend(window("nobody")).await.is_err());
-        assert_eq!(desk.resend(Resend::One(1)).await.unwrap(), 0);
+        assert_eq!(desk.resend(Resend::Some(vec![1])).await.unwrap(), 0);
         story.settle().await;
         assert_eq!(counts(), [1, 3, 2, 1]);
         for told in hospital.received() {
@@ -65,7 +66,7 @@ on_both_engines! {
         // An operator may be on holiday.
         story.after(60 * DAY_MS).await;
         let notify_id = story.number("SELECT id FROM job WHERE state = 2").await;
-        story.desk().resend(Resend::One(notify_id)).await.unwrap();
+        story.desk().resend(Resend::Some(vec![notify_id])).await.unwrap();
         story.settle().await;
         let told = hospital.received();
         assert_eq!((told.len(), told[0].effects), (1, 1));

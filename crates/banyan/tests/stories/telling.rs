@@ -262,7 +262,7 @@ impl Platform {
             random,
         };
         let mut settings = Settings {
-            database_url: db.url.clone(),
+            database_url: banyan_platform::settings::DatabaseUrl(db.url.clone()),
             ..Settings::default()
         };
         adjust(&mut settings);

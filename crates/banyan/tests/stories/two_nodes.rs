@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use banyan_platform::app::{App, Setup, World};
-use banyan_platform::settings::Settings;
+use banyan_platform::settings::{DatabaseUrl, Settings};
 use banyan_platform::web::Server;
 use banyan_protocol::ambient::SystemClock;
 use banyan_protocol::catalogue::Interface;
-use banyan_sandbox::{Account, CallbackReceiver, citizens};
+use banyan_sandbox::{Account, CallbackReceiver};
 use banyan_store::db::Engine;
 use banyan_store::testing::{TestDb, tell};
 use banyan_store::vault::MasterKey;
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A node, its worker running by itself.
 async fn node(db: &TestDb, master: &MasterKey) -> Server {
     let settings = Settings {
-        database_url: db.url.clone(),
+        database_url: DatabaseUrl(db.url.clone()),
         ..Settings::default()
     };
     let world = World {

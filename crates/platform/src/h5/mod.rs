@@ -1,19 +1,20 @@
 //! 医疗欠费名单用户应用: the pages of a citizen.
 //!
 //! A link of ORG_MDL_004 is opened once; it gives a session of half an hour, bound to one person,
-//! that shows that person's own list and nothing else. Server-rendered, no script, no request to
+//! that shows that person's own list and who asked about him, has it refreshed, and nothing else. Server-rendered, no script, no request to
 //! any other host.
 
 mod page;
+mod refresh;
 pub mod session;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use banyan_store::db::StoreError;
-use banyan_store::overdue::links;
+use banyan_store::overdue::links::{self, Visitor};
 
 use crate::app::App;
 use crate::overdue::list;
@@ -22,6 +23,7 @@ use session::Token;
 /// Entry links are this path and a token.
 pub const ENTRY_PATH: &str = "/h5/in";
 const LIST_PATH: &str = "/h5/overdue";
+const REFRESH_PATH: &str = "/h5/refresh";
 const STYLE_PATH: &str = "/h5/style.css";
 
 /// The routes of the pages.
@@ -29,6 +31,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route(&format!("{ENTRY_PATH}/{{token}}"), get(enter))
         .route(LIST_PATH, get(show_list))
+        .route(REFRESH_PATH, post(refresh::handle))
         .route(STYLE_PATH, get(style))
 }
 
@@ -41,8 +44,11 @@ async fn style() -> Response {
     (headers, page::STYLE).into_response()
 }
 
-/// Uses a link up and leads to the list.
-async fn enter(State(app): State<App>, Path(token): Path<String>) -> Response {
+/// Uses a link up and leads to the list. HEAD, which previews and scanners send, uses nothing up.
+async fn enter(State(app): State<App>, method: Method, Path(token): Path<String>) -> Response {
+    if method == Method::HEAD {
+        return respond(StatusCode::OK, String::new());
+    }
     match open_session(&app, &token).await {
         Ok(Some(cookie)) => (
             StatusCode::SEE_OTHER,
@@ -66,6 +72,10 @@ async fn open_session(app: &App, token: &str) -> Result<Option<String>, StoreErr
     let session = Token::generate(&*app.world.random);
     let (link, session_code) = (link.code(&app.vault), session.code(&app.vault));
     let now_ms = app.now_ms();
+    // Whoever tries tokens costs a look, not a write.
+    if !links::can_enter(&app.db, link, now_ms).await? {
+        return Ok(None);
+    }
     let ttl_ms = app.settings.overdue.session_ttl_ms;
     let entered = app
         .db
@@ -75,23 +85,32 @@ async fn open_session(app: &App, token: &str) -> Result<Option<String>, StoreErr
     Ok(entered.then(|| session.set_cookie(ttl_ms / 1000, secure)))
 }
 
-async fn show_list(State(app): State<App>, headers: HeaderMap) -> Response {
+async fn show_list(
+    State(app): State<App>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let shown = async {
+        let Some(visitor) = visitor(&app, &headers).await? else {
+            return Ok(respond(StatusCode::UNAUTHORIZED, page::no_session()));
+        };
+        let own = list::own_list(&app, &visitor).await?;
+        let news = query.as_deref().and_then(refresh::News::from_query);
+        Ok::<_, StoreError>(respond(StatusCode::OK, page::own_list(&own, news)))
+    };
+    shown.await.unwrap_or_else(|error| failed(&app, &error))
+}
+
+/// Who holds the session that the cookie names.
+async fn visitor(app: &App, headers: &HeaderMap) -> Result<Option<Visitor>, StoreError> {
     let token = headers
         .get(header::COOKIE)
         .and_then(|cookies| cookies.to_str().ok())
         .and_then(Token::from_cookies);
-    let Some(token) = token else {
-        return respond(StatusCode::UNAUTHORIZED, page::no_session());
-    };
-    let code = token.code(&app.vault);
-    let shown = async {
-        let Some(visitor) = links::visitor(&app.db, code, app.now_ms()).await? else {
-            return Ok(respond(StatusCode::UNAUTHORIZED, page::no_session()));
-        };
-        let own = list::own_list(&app, &visitor).await?;
-        Ok::<_, StoreError>(respond(StatusCode::OK, page::own_list(&own)))
-    };
-    shown.await.unwrap_or_else(|error| failed(&app, &error))
+    match token {
+        Some(token) => links::visitor(&app.db, token.code(&app.vault), app.now_ms()).await,
+        None => Ok(None),
+    }
 }
 
 fn failed(app: &App, error: &StoreError) -> Response {

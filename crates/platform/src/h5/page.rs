@@ -3,10 +3,11 @@
 use banyan_protocol::wire::{Amount, LocalTime, Scalar as _};
 use banyan_store::overdue::items::State;
 
+use super::refresh::News;
 use crate::overdue::list::OwnList;
 
 /// The list of a citizen.
-pub(super) fn own_list(list: &OwnList) -> String {
+pub(super) fn own_list(list: &OwnList, news: Option<News>) -> String {
     let unpaid: Vec<_> = list
         .items
         .iter()
@@ -44,8 +45,37 @@ pub(super) fn own_list(list: &OwnList) -> String {
         })
         .collect();
     let name = escaped(&list.masked_name);
+    let news = news.map_or_else(String::new, |news| {
+        format!("<p role=\"status\" class=\"news\">{}</p>", news.said())
+    });
+    let button = if unpaid.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "<form method=\"post\" action=\"{}\"><button>已缴费？向医院核实</button></form>",
+            super::REFRESH_PATH
+        )
+    };
+    let looks: String = list
+        .looks
+        .iter()
+        .map(|look| {
+            format!(
+                "<li><time>{}</time> {}（{}）</li>",
+                LocalTime::from_epoch_ms(look.at_ms).render(),
+                escaped(&look.name),
+                look.purpose
+            )
+        })
+        .collect();
+    let looks = if looks.is_empty() {
+        "<p>近 90 天没有机构查询过您。</p>".to_owned()
+    } else {
+        format!("<ul class=\"looks\">{looks}</ul>")
+    };
     document(&format!(
-        "<p>{name}，您好。</p><p>{summary}</p><ul>{rows}</ul>"
+        "<p>{name}，您好。</p>{news}<p>{summary}</p>{button}<ul>{rows}</ul>\
+         <section><h2>近 90 天谁查询过我</h2>{looks}</section>"
     ))
 }
 
@@ -81,7 +111,10 @@ main{max-width:40rem;margin:0 auto;padding:1rem}h1{font-size:1.4rem}\
 ul{list-style:none;padding:0}li{background:#fff;border-radius:.6rem;padding:.8rem 1rem;\
 margin:.8rem 0;border-left:.3rem solid #6b7280}li.open{border-color:#b42318}\
 h2{font-size:1.05rem;margin:0}li p{margin:.2rem 0}.sum{font-size:1.15rem;font-weight:600}\
-.sum span{font-size:.95rem;font-weight:400}time{color:#4b5563}";
+.sum span{font-size:.95rem;font-weight:400}time{color:#4b5563}\
+.news{background:#e7f0fe;border-radius:.6rem;padding:.6rem 1rem}\
+button{font:inherit;padding:.6rem 1.2rem;border:0;border-radius:.6rem;background:#1d4ed8;color:#fff}\
+section h2{margin-top:1.6rem}.looks li{background:none;border:0;padding:0;margin:.4rem 0}";
 
 fn yuan(fen: i64) -> String {
     Amount::from_fen(fen).map_or_else(
@@ -115,8 +148,9 @@ mod tests {
         let list = OwnList {
             masked_name: "<script>alert(1)</script>\"'&".to_owned(),
             items: Vec::new(),
+            looks: Vec::new(),
         };
-        let html = own_list(&list);
+        let html = own_list(&list, None);
         assert!(!html.contains("<script>"));
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;"));
     }

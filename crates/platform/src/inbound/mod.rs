@@ -21,6 +21,7 @@ use banyan_protocol::envelope::{
 use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::FieldFault;
 use banyan_store::journal::{Direction, Entry};
+use banyan_store::partners;
 use serde_json::json;
 
 use crate::app::App;
@@ -57,7 +58,7 @@ pub async fn receive(app: &App, received: &Received<'_>) -> Reply {
         Ok(admitted) => answer(app, received.interface, admitted, began, now_ms).await,
         Err(refusal) => {
             app.meters.stranger(refusal.code);
-            log_ours(app, &refusal, received.interface, None);
+            let refusal = told(app, refusal, received.interface, None);
             Reply {
                 status: refusal.http_status(),
                 body: unsigned_refusal(&refusal, now_ms),
@@ -77,6 +78,9 @@ pub fn unsigned_refusal(refusal: &Refusal, now_ms: i64) -> String {
     })
     .to_string()
 }
+
+/// Longer than any interface version.
+const MOST_VERSION: usize = 20;
 
 /// Somebody we know, and what is needed to answer in his manner.
 struct Admitted {
@@ -114,6 +118,7 @@ async fn admit(app: &App, received: &Received<'_>, now_ms: i64) -> Result<Admitt
     Ok(Admitted {
         version: envelope
             .get("version")
+            .filter(|version| version.len() <= MOST_VERSION)
             .unwrap_or(INTERFACE_VERSION)
             .to_owned(),
         partner,
@@ -135,7 +140,17 @@ fn open(
 ) -> (Arc<Secret>, Result<(Opened, i64), Refusal>) {
     let head = || -> Result<i64, Refusal> {
         check_sign_version(received.sign_version)?;
-        envelope.required("version")?;
+        // What we answer is signed too. A request that carries an answer's members is one of our
+        // own answers sent back, or somebody's mistake.
+        for member in ["respCode", "respMsg"] {
+            if envelope.get(member).is_some() {
+                return Err(Refusal::field(member, "仅用于应答，请求中不可出现"));
+            }
+        }
+        let version = envelope.required("version")?;
+        if version.len() > MOST_VERSION || !version.is_ascii() {
+            return Err(Refusal::field("version", "应为接口版本，例如 1.0.0"));
+        }
         let timestamp = envelope.required("timestamp")?;
         timestamp.parse().map_err(|_| {
             Refusal::field(
@@ -152,8 +167,13 @@ fn open(
     for secret in partner.secrets(now_ms) {
         match envelope.open(secret, app.environment, partner.dialect()) {
             Ok(opened) => {
-                if opened.manner.protection.signed {
-                    partner.remember_dialect(opened.manner.dialect);
+                if opened.business.is_none() {
+                    let member = if opened.manner.protection.encrypted {
+                        "encryptData"
+                    } else {
+                        "data"
+                    };
+                    return (secret.clone(), Err(Refusal::field(member, "不可缺少")));
                 }
                 return (secret.clone(), Ok((opened, timestamp_ms)));
             }
@@ -197,9 +217,11 @@ async fn answer(
         opened,
         timestamp_ms,
     } = admitted;
+    let authentic = opened.is_ok();
     let done = match opened {
         Err(refusal) => Err((refusal, None)),
         Ok(opened) => {
+            keep_dialect(app, &partner, &opened, now_ms).await;
             let digest = opened
                 .business
                 .as_deref()
@@ -217,6 +239,8 @@ async fn answer(
             .map_err(|refusal| (refusal, digest))
         }
     };
+    let done =
+        done.map_err(|(refusal, digest)| (told(app, refusal, interface, Some(&partner)), digest));
     let (code, message, business, status) = match &done {
         Ok(json) => (
             ResultCode::Success,
@@ -235,8 +259,11 @@ async fn answer(
         manner,
     }
     .seal(&secret);
-    if let Err((refusal, digest)) = &done {
-        log_ours(app, refusal, interface, Some(&partner));
+    // Anybody can send something that does not open, or more than he may; the counters know.
+    if let Err((refusal, digest)) = &done
+        && authentic
+        && refusal.code != ResultCode::RateLimited
+    {
         journal_refusal(app, interface, &partner, refusal, now_ms, *digest).await;
     }
     app.meters.request(
@@ -258,7 +285,9 @@ async fn pass(
     now_ms: i64,
     digest: Option<sm3::Sm3Digest>,
 ) -> Result<String, Refusal> {
-    app.replay
+    partner
+        .memory
+        .replay
         .pass(opened.signature.as_ref(), timestamp_ms, now_ms)
         .map_err(|replay| replay_refusal(replay, now_ms))?;
     if app.settings.maintenance {
@@ -322,30 +351,65 @@ async fn pass(
 }
 
 fn replay_refusal(replay: Replay, now_ms: i64) -> Refusal {
+    let retry = "请以新的时间戳重新签名后重试";
     let message = match replay {
-        Replay::NotFresh { skew_ms } => format!(
-            "时间戳不在允许范围内：服务器时间 {now_ms}，请求时间相差 {skew_ms} 毫秒，请校准时钟后以新的时间戳重试"
-        ),
-        Replay::SeenBefore => format!(
-            "重复的请求：相同签名已被受理（服务器时间 {now_ms}），重试请以新的时间戳重新签名"
-        ),
+        Replay::NotFresh { skew_ms } => {
+            let side = if skew_ms > 0 { "快" } else { "慢" };
+            let by_ms = skew_ms.saturating_abs();
+            format!(
+                "时间戳不在允许范围内：服务器时间 {now_ms}，请求方时钟{side} {by_ms} 毫秒，请校准时钟，{retry}"
+            )
+        }
+        Replay::TooManySince { floor_ms } => {
+            format!("请求过多，暂不受理 {floor_ms} 之前的时间戳（服务器时间 {now_ms}），{retry}")
+        }
+        Replay::SeenBefore => {
+            format!("收到过相同签名的报文（不代表已处理成功；服务器时间 {now_ms}），{retry}")
+        }
     };
     Refusal::caller(ResultCode::Replay, message)
 }
 
-/// A failure of ours is logged with everything an operator needs to find it.
-fn log_ours(app: &App, refusal: &Refusal, interface: Interface, partner: Option<&Partner>) {
-    let Some(operator) = &refusal.operator else {
+/// Writes the partner's dialect down where it is a new one. Calls to it work without, so a failure
+/// costs nothing here.
+async fn keep_dialect(app: &App, partner: &Partner, opened: &Opened, now_ms: i64) {
+    let Manner {
+        protection,
+        dialect,
+        ..
+    } = opened.manner;
+    if !protection.signed || !partner.remember_dialect(dialect, now_ms) {
         return;
+    }
+    let id = partner.id;
+    let kept = app
+        .db
+        .write(move |tx| partners::keep_dialect(tx, id, dialect.index()))
+        .await;
+    if let Err(error) = kept {
+        tracing::warn!(partner = &*partner.app_id, %error, "a dialect was not written down");
+    }
+}
+
+/// A failure of ours is logged with everything an operator needs to find it, and the caller is
+/// told the number that the log has.
+fn told(app: &App, refusal: Refusal, interface: Interface, partner: Option<&Partner>) -> Refusal {
+    let Some(operator) = &refusal.operator else {
+        return refusal;
     };
+    let mut id = [0; 6];
+    app.world.random.fill(&mut id);
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     app.meters.failure("request");
     tracing::error!(
+        id,
         interface = interface.code(),
         partner = partner.map(|partner| &*partner.app_id),
         code = refusal.code.code(),
         fault = operator,
         "a request failed on our side"
     );
+    refusal.numbered(&id)
 }
 
 /// Refusals are part of what was exchanged. Without a database there is nothing to write to, and

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use banyan_protocol::crypto::sm3::Sm3Digest;
 
-/// Signatures seen, by the timestamp of their message.
+/// Signatures seen of one partner, by the timestamp of their message.
 ///
 /// A signature needs remembering only while its timestamp is still fresh, so slices of time are
 /// dropped whole. Memory is bounded: when the guard is full the oldest slice goes early, and
@@ -25,6 +25,11 @@ pub enum Replay {
     NotFresh {
         /// By how much the caller's clock differs, in milliseconds.
         skew_ms: i64,
+    },
+    /// So much came with later timestamps that the guard no longer knows about this one.
+    TooManySince {
+        /// Timestamps from here on are accepted.
+        floor_ms: i64,
     },
     /// The same signature came before.
     SeenBefore,
@@ -77,7 +82,8 @@ impl ReplayGuard {
         let mark = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if timestamp_ms < seen.floor_ms {
-            return Err(Replay::NotFresh { skew_ms });
+            let floor_ms = seen.floor_ms;
+            return Err(Replay::TooManySince { floor_ms });
         }
         seen.forget_before(now_ms - self.freshness_ms);
         if !seen
@@ -157,7 +163,6 @@ mod tests {
             .collect();
         let passed = threads
             .into_iter()
-            .filter(|_| true)
             .map(|thread| thread.join().unwrap())
             .filter(|passed| *passed)
             .count();
@@ -209,7 +214,7 @@ mod tests {
         let now_ms = NOW_MS + 100_000;
         assert!(matches!(
             guard.pass(Some(&signature(1)), NOW_MS + 10, now_ms),
-            Err(Replay::NotFresh { .. })
+            Err(Replay::TooManySince { .. })
         ));
         assert_eq!(
             guard.pass(Some(&signature(9_999)), NOW_MS + 99_990, now_ms),

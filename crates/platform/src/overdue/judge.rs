@@ -25,6 +25,8 @@ use crate::app::App;
 /// A visit may be booked for later today by a clock that runs ahead, but no debt is from tomorrow.
 const AHEAD_MS: i64 = 86_400_000;
 
+const CHANGED_MEANWHILE: &str = "该记录的状态刚被其他操作变更，请查询后重试";
+
 /// Judges a batch, once: if it was judged already, only the job ends.
 ///
 /// # Errors
@@ -157,8 +159,9 @@ impl Docket {
         let mut outcome = Outcome::default();
         let numbers = reported.iter().map(|item| item.org_trace_id.as_str());
         let kept = items::by_org_trace_ids(tx, self.batch.partner, numbers)?;
-        let mut new: Vec<Item> = Vec::with_capacity(reported.len());
-        let mut new_by_number: HashMap<&str, usize> = HashMap::new();
+        let mut new: Vec<ItemId> = Vec::with_capacity(reported.len());
+        // How each item of this batch stands by now: one message may name an item twice.
+        let mut standing: HashMap<&str, Item> = HashMap::with_capacity(reported.len());
         for (item, kept) in reported.iter().zip(kept) {
             let number = item.org_trace_id.as_str();
             let (owner, content) = match &item.record {
@@ -168,53 +171,76 @@ impl Docket {
                     continue;
                 }
             };
-            let before = kept.as_ref().or_else(|| {
-                let place = new_by_number.get(number)?;
-                new.get(*place)
-            });
-            let Some(before) = before else {
-                let record = Item {
-                    id: ItemId(next(ids)?),
-                    partner: self.batch.partner,
-                    org_trace_id: number.to_owned(),
-                    owner: owner.clone(),
-                    content: content.clone(),
-                    state: State::Unpaid,
-                };
-                outcome.take(record.id);
-                new_by_number.insert(number, new.len());
-                new.push(record);
-                continue;
-            };
-            let same = before.content == *content && before.owner.person == owner.person;
-            match before.state {
-                State::Unpaid if same => {
-                    // Twice in one message is once in its outcome.
-                    if kept.is_some() {
-                        outcome.take(before.id);
-                    }
-                }
-                State::Unpaid => outcome.reject(
-                    number,
-                    "该 orgTraceId 已上报且内容不同；如需更正，请先撤销再重新上报",
-                ),
-                State::Paid => outcome.reject(number, "该记录已缴清，不可再次上报"),
-                State::Revoked => {
+            let repeated = standing.contains_key(number);
+            let after = match standing.get(number).or(kept.as_ref()) {
+                None => {
                     let record = Item {
+                        id: ItemId(next(ids)?),
+                        partner: self.batch.partner,
+                        org_trace_id: number.to_owned(),
                         owner: owner.clone(),
                         content: content.clone(),
                         state: State::Unpaid,
-                        ..before.clone()
                     };
-                    let change = self.change(ids, before, State::Unpaid, Cause::ReportedAnew)?;
-                    items::report_anew(tx, &change, &record, self.batch.id, self.now_ms)?;
-                    outcome.take(record.id);
+                    new.push(record.id);
+                    Ok(record)
                 }
+                Some(before) => self.report_again(tx, ids, before, owner, content)?,
+            };
+            match after {
+                Ok(record) => {
+                    // Twice in one message is once in its outcome.
+                    if !repeated {
+                        outcome.take(record.id);
+                    }
+                    standing.insert(number, record);
+                }
+                Err(reason) => outcome.reject(number, reason),
             }
         }
-        let new: Vec<&Item> = new.iter().collect();
-        items::insert(tx, &new, self.batch.id, self.now_ms)?;
+        let records: Vec<&Item> = standing
+            .values()
+            .filter(|record| new.contains(&record.id))
+            .collect();
+        items::insert(tx, &records, self.batch.id, self.now_ms)?;
         Ok(outcome)
+    }
+
+    /// Reports an item that is kept already; gives how it stands then, or why it was left alone.
+    fn report_again(
+        &self,
+        tx: &mut Tx<'_>,
+        ids: &mut Ids,
+        before: &Item,
+        owner: &Owner,
+        content: &Content,
+    ) -> Result<Result<Item, &'static str>, StoreError> {
+        let same_person = before.owner.person == owner.person;
+        Ok(match before.state {
+            State::Unpaid if before.content == *content && same_person => {
+                if owner.real_name && !before.owner.real_name {
+                    Err("该记录为非实名，转实名请调用 ORG_MDL_003（状态 0）")
+                } else {
+                    Ok(before.clone())
+                }
+            }
+            State::Unpaid => Err("该 orgTraceId 已上报且内容不同；如需更正，请先撤销再重新上报"),
+            State::Paid => Err("该记录已缴清，不可再次上报"),
+            State::Revoked => {
+                let record = Item {
+                    owner: owner.clone(),
+                    content: content.clone(),
+                    state: State::Unpaid,
+                    ..before.clone()
+                };
+                let change = self.change(ids, before, State::Unpaid, Cause::ReportedAnew)?;
+                if items::report_anew(tx, &change, &record, self.batch.id, self.now_ms)? {
+                    Ok(record)
+                } else {
+                    Err(CHANGED_MEANWHILE)
+                }
+            }
+        })
     }
 
     fn judge_update(
@@ -287,15 +313,17 @@ impl Docket {
             return Ok(Err("该记录已缴清或已撤销，状态不可再变更"));
         }
         let mut after = before.clone();
-        if naming {
-            let change = self.change(ids, before, before.state, Cause::RealName)?;
-            items::make_real_name(tx, &change, owner, self.now_ms)?;
-            after.owner = owner.clone();
-        }
         if moving {
             let change = self.change(ids, before, to, Cause::Update)?;
-            items::change_states(tx, &[change], self.now_ms)?;
+            if !items::change_state(tx, &change, self.now_ms)? {
+                return Ok(Err(CHANGED_MEANWHILE));
+            }
             after.state = to;
+        }
+        if naming {
+            let change = self.change(ids, &after, after.state, Cause::RealName)?;
+            items::make_real_name(tx, &change, owner, self.now_ms)?;
+            after.owner = owner.clone();
         }
         Ok(Ok(after))
     }

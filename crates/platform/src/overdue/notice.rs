@@ -42,7 +42,7 @@ pub async fn of_batch(
         Some(outcome) => Outcome::read(outcome)?,
         None => return Ok(None),
     };
-    let list = results::by_person(app, outcome.items()).await?;
+    let list = results::by_person(app, &outcome.items()).await?;
     let org_id = partner.org_id.as_deref().unwrap_or_default();
     let (notify_type, reports, updates) = match batch.kind {
         BatchKind::Report => (NotifyType::Report, list, Vec::new()),

@@ -1,7 +1,7 @@
 //! 获取医疗欠费名单应用入口链接 (ORG_MDL_004): a link that opens once.
 
 use banyan_protocol::overdue::org_mdl_004::{EntryLinkReply, EntryLinkRequest};
-use banyan_protocol::wire::Scalar as _;
+use banyan_protocol::wire::Scalar;
 use banyan_store::db::StoreError;
 use banyan_store::journal;
 use banyan_store::overdue::links::{self, Visitor};
@@ -59,9 +59,8 @@ pub async fn handle(call: &Call<'_>, request: EntryLinkRequest) -> Result<EntryL
         .await?;
     let url = format!("{}{}/{}", app.public_url, h5::ENTRY_PATH, token.text());
     Ok(EntryLinkReply {
-        mdrUrl: banyan_protocol::wire::Text::parse(&url).map_err(|_| {
-            Refusal::ours("public_url is too long: an entry link must fit in 200 characters")
-        })?,
+        mdrUrl: Scalar::parse(&url)
+            .map_err(|_| Refusal::ours("an entry link does not fit in 200 characters"))?,
         extData: None,
     })
 }

@@ -25,7 +25,7 @@ pub async fn handle(call: &Call<'_>, request: ResultRequest) -> Result<ResultRep
         None => (Vec::new(), json!({ "batchState": "received" })),
         Some(outcome) => {
             let outcome = Outcome::read(outcome)?;
-            let list = results::by_person(app, outcome.items()).await?;
+            let list = results::by_person(app, &outcome.items()).await?;
             let mut ext = json!({ "batchState": "judged" });
             if !outcome.errors.is_empty() {
                 ext["errors"] = outcome.errors_json();

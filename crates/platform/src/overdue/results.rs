@@ -13,10 +13,7 @@ use crate::app::App;
 use crate::directory::Partner;
 
 /// The records as they stand now, each run of one person in a row of its own.
-pub(super) async fn by_person(
-    app: &App,
-    ids: Vec<ItemId>,
-) -> Result<Vec<PersonResult>, StoreError> {
+pub(super) async fn by_person(app: &App, ids: &[ItemId]) -> Result<Vec<PersonResult>, StoreError> {
     let mut rows: Vec<(Identity, PersonResult)> = Vec::new();
     // Records that one message brought share their sealed person to the byte.
     let mut last_sealed: Option<Vec<u8>> = None;

@@ -4,6 +4,7 @@
 use banyan_protocol::overdue::org_001::{SettlementReply, SettlementRequest};
 use banyan_protocol::wire::Scalar as _;
 use banyan_store::db::StoreError;
+use banyan_store::journal::{self, Entry};
 use banyan_store::overdue::items::{self, Cause, Change, State, UncheckedItem};
 
 use super::{from_wire, results};
@@ -35,7 +36,8 @@ pub fn question(partner: &Partner, item: &UncheckedItem) -> Result<SettlementReq
     })
 }
 
-/// Takes the hospital's word about a record that is unpaid as far as we know.
+/// Takes the hospital's word about a record that is unpaid as far as we know, together with the
+/// journal's entry of the exchange. A record that changed since it was asked about stays as it is.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -43,30 +45,52 @@ pub async fn take_word(
     app: &App,
     item: &UncheckedItem,
     reply: &SettlementReply,
+    entry: Entry,
 ) -> Result<Settled, StoreError> {
     let now_ms = app.now_ms();
-    let (id, to) = (item.id, from_wire(reply.state));
-    if to == State::Unpaid {
-        app.db
-            .write(move |tx| items::mark_checked(tx, id, now_ms))
-            .await?;
-        return Ok(Settled::Unchanged);
-    }
+    let to = from_wire(reply.state);
     let change = Change {
         id: app.ids.next().await?,
-        item: id,
+        item: item.id,
         from: State::Unpaid,
         to,
         cause: Cause::Reconciled,
         batch: None,
     };
+    let changed_ms = item.changed_ms;
     let moved = app
         .db
-        .write(move |tx| items::change_states(tx, &[change], now_ms))
+        .write(move |tx| -> Result<bool, StoreError> {
+            journal::append(tx, std::slice::from_ref(&entry))?;
+            if to == State::Unpaid {
+                items::mark_checked(tx, change.item, now_ms)?;
+                return Ok(false);
+            }
+            items::change_state_since(tx, &change, changed_ms, now_ms)
+        })
         .await?;
-    Ok(if moved.contains(&true) {
+    Ok(if moved {
         Settled::Changed(to)
     } else {
         Settled::Unchanged
     })
+}
+
+/// Notes that the hospital was asked about a record and did not answer it: the others come first
+/// next time.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn note_unanswered(
+    app: &App,
+    item: &UncheckedItem,
+    entry: Entry,
+) -> Result<(), StoreError> {
+    let (id, now_ms) = (item.id, app.now_ms());
+    app.db
+        .write(move |tx| {
+            journal::append(tx, std::slice::from_ref(&entry))?;
+            items::mark_checked(tx, id, now_ms)
+        })
+        .await
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use banyan_protocol::crypto::sm3;
 
 use crate::app::App;
 
@@ -22,15 +23,29 @@ pub(super) fn routes() -> Router<App> {
 
 async fn ready(State(app): State<App>) -> Response {
     let fault = match tokio::time::timeout(PING_TIMEOUT, app.db.ping()).await {
-        Ok(Ok(())) if !app.worker_alive() => "the worker does not run".to_owned(),
-        Ok(Ok(())) => return "ready\n".into_response(),
+        Ok(Ok(())) => match app.worker_missing() {
+            None => return "ready\n".into_response(),
+            Some(part) => format!("the worker is not seen: {part}"),
+        },
         Ok(Err(error)) => format!("the database: {error}"),
         Err(_) => "the database does not answer".to_owned(),
     };
-    (StatusCode::SERVICE_UNAVAILABLE, format!("{fault}\n")).into_response()
+    // The reason is the operator's; whoever can reach this path need not be one.
+    tracing::warn!(fault, "not ready");
+    (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
 }
 
-async fn metrics(State(app): State<App>) -> Response {
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    if let Some(token) = &app.settings.metrics_token {
+        let wanted = format!("Bearer {}", token.0);
+        let given = headers.get(header::AUTHORIZATION);
+        // Compared by digest, so that the time it takes says nothing of the token.
+        let same = given
+            .is_some_and(|given| sm3::digest(given.as_bytes()) == sm3::digest(wanted.as_bytes()));
+        if !same {
+            return (StatusCode::UNAUTHORIZED, "unauthorized\n").into_response();
+        }
+    }
     let kind = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

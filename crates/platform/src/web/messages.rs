@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::inbound::{self, Received};
 use crate::refusal::Refusal;
 
-/// A body that takes longer is not coming; one that trickles must not hold a place.
+/// A body that takes longer is not coming. A place is taken only once the body is there.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much beyond the limit is read only to be thrown away.
@@ -61,6 +61,10 @@ async fn receive(
     headers: &HeaderMap,
     body: Body,
 ) -> Response {
+    let body = match read(app, body).await {
+        Ok(body) => body,
+        Err(response) => return response,
+    };
     let Ok(_place) = places.try_acquire() else {
         return refuse(
             app,
@@ -68,10 +72,6 @@ async fn receive(
             ResultCode::RateLimited,
             "系统繁忙，本次请求未处理，请稍后以新的时间戳重试",
         );
-    };
-    let body = match read(app, body).await {
-        Ok(body) => body,
-        Err(response) => return response,
     };
     let sign_version = headers
         .get(SIGN_VERSION_HEADER)

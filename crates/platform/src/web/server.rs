@@ -103,9 +103,7 @@ impl Server {
         };
         let (stop, stopped) = watch::channel(false);
         let worker = Worker::new(app.clone());
-        let alive = app.worker_mark();
         let working = tokio::spawn(async move {
-            let _alive = alive;
             if extras.worker {
                 worker.run(stopped).await;
             }

@@ -6,8 +6,9 @@
 //! it fails is given up: it stays on record and can be sent again by an operator.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use banyan_client::CallFault;
+use banyan_client::{Blame, CallFault};
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::Receipt;
 use banyan_protocol::overdue::org_002::{NotifyReply, NotifyRequest};
@@ -50,18 +51,22 @@ const LONGEST_PAUSE_MS: i64 = 10 * MINUTE_MS;
 
 /// How long the lane of a partner that is switched off rests before somebody looks again.
 const ABSENT_PAUSE_MS: i64 = MINUTE_MS;
-/// Longer than the slowest round: every call of it running into its time limit.
-const LEASE_MS: i64 = 5 * MINUTE_MS;
+/// How long a lane rests whose partner is not known here, or where something of ours failed.
+const UNKNOWN_PAUSE_MS: i64 = 2 * SECOND_MS;
+/// Calls of a round are begun within this.
+const ROUND_MS: i64 = 20 * SECOND_MS;
 /// Notices taken in one round.
 const ROUND: i64 = 64;
+/// Rounds after which a lane gives its place back, so that the others get theirs.
+const ROUNDS: u32 = 16;
 
 pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
-    let node = app.node;
+    let (node, lease_ms) = (app.node, lease_ms(app));
     let lease = app
         .db
         .write(move |tx| {
-            let until_ms = now_ms + LEASE_MS;
+            let until_ms = now_ms + lease_ms;
             queue::lease(tx, JobKind::Callback, lane, node, now_ms, until_ms, ROUND)
         })
         .await?;
@@ -70,72 +75,107 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         failures: lease.failures,
         paused_until_ms: 0,
     };
-    let mut jobs = lease.jobs;
-    let partner = app.directory.by_id(PartnerId(lane));
-    if let Some(partner) = partner.filter(|partner| partner.active) {
-        while !jobs.is_empty() && state.paused_until_ms == 0 {
-            // A paused hospital is tried with one notice, not with sixty-four.
-            if state.failures >= BREAKER_FAILURES {
-                jobs.truncate(1);
-            }
-            let round = send_round(app, &partner, &jobs, &mut state.failures).await?;
-            if state.failures >= BREAKER_FAILURES {
-                let doublings = (state.failures - BREAKER_FAILURES).min(16);
-                let pause_ms = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
-                state.paused_until_ms = app.now_ms() + pause_ms;
-            }
-            let now_ms = app.now_ms();
-            let next = app
-                .db
-                .write(move |tx| {
-                    journal::append(tx, &round.entries)?;
-                    let until_ms = now_ms + LEASE_MS;
-                    queue::carry_on(
-                        tx,
-                        JobKind::Callback,
-                        lane,
-                        node,
-                        &round.ends,
-                        now_ms,
-                        until_ms,
-                        ROUND,
-                    )
-                })
-                .await?;
-            match next {
-                Some(next) => jobs = next,
-                None => return Ok(()),
-            }
+    let partner = match app.directory.by_id(PartnerId(lane)) {
+        Some(partner) if partner.active => partner,
+        other => {
+            // Switched off: its notices wait until it is back. Or added a moment ago by another
+            // node, and not read here yet.
+            let pause_ms = other.map_or(UNKNOWN_PAUSE_MS, |_| ABSENT_PAUSE_MS);
+            state.paused_until_ms = app.now_ms() + pause_ms;
+            return release(app, lane, state).await;
         }
-    } else {
-        // Switched off, or not known to this node yet: its notices wait until it is back.
-        state.paused_until_ms = app.now_ms() + ABSENT_PAUSE_MS;
+    };
+    let mut jobs = lease.jobs;
+    let mut rounds = 0;
+    while !jobs.is_empty() && !app.is_stopping() {
+        // A paused hospital is tried with one notice, not with sixty-four.
+        if state.failures >= BREAKER_FAILURES {
+            jobs.truncate(1);
+        }
+        let round = send_round(app, &partner, &jobs, &mut state.failures).await;
+        if state.failures >= BREAKER_FAILURES {
+            let doublings = (state.failures - BREAKER_FAILURES).min(16);
+            let pause_ms = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
+            state.paused_until_ms = app.now_ms() + pause_ms;
+        } else if round.error.is_some() {
+            state.paused_until_ms = app.now_ms() + UNKNOWN_PAUSE_MS;
+        }
+        rounds += 1;
+        let leave = state.paused_until_ms > 0 || rounds == ROUNDS;
+        let now_ms = app.now_ms();
+        let (ends, entries) = (round.ends, round.entries);
+        let next = app
+            .db
+            .write(move |tx| -> Result<_, StoreError> {
+                journal::append(tx, &entries)?;
+                if leave {
+                    queue::end(tx, JobKind::Callback, &ends, now_ms)?;
+                    queue::release(tx, JobKind::Callback, lane, node, state)?;
+                    return Ok(None);
+                }
+                let until_ms = now_ms + lease_ms;
+                queue::carry_on(
+                    tx,
+                    JobKind::Callback,
+                    lane,
+                    node,
+                    &ends,
+                    now_ms,
+                    until_ms,
+                    ROUND,
+                )
+            })
+            .await?;
+        if let Some(error) = round.error {
+            return Err(error);
+        }
+        match next {
+            Some(next) if !next.is_empty() => jobs = next,
+            // Given back already, or lost.
+            _ => return Ok(()),
+        }
     }
+    release(app, lane, state).await
+}
+
+async fn release(app: &App, lane: i64, state: LaneState) -> Result<(), StoreError> {
+    let node = app.node;
     app.db
         .write(move |tx| queue::release(tx, JobKind::Callback, lane, node, state))
         .await
+}
+
+/// As long as a round may take at the most: calls are begun within [`ROUND_MS`], and each ends
+/// within its time limit.
+fn lease_ms(app: &App) -> i64 {
+    let outbound = &app.settings.outbound;
+    let call_ms = outbound
+        .call_timeout_ms
+        .saturating_add(outbound.connect_timeout_ms);
+    ROUND_MS + i64::try_from(call_ms).unwrap_or(HOUR_MS) + 15 * SECOND_MS
 }
 
 /// What a round came to.
 struct Round {
     ends: Vec<(JobId, JobEnd)>,
     entries: Vec<Entry>,
+    /// Why it was broken off: something of ours that may pass.
+    error: Option<StoreError>,
 }
 
-/// Sends notices, a few at a time, until all were tried or the hospital fails too often; those
-/// that were not tried are left as they are.
-async fn send_round(
-    app: &App,
-    partner: &Arc<Partner>,
-    jobs: &[Job],
-    failures: &mut u32,
-) -> Result<Round, StoreError> {
+/// Sends notices, a few at a time, until all were tried, the hospital fails too often, or the time
+/// of a round is over; those that were not tried are left as they are.
+async fn send_round(app: &App, partner: &Arc<Partner>, jobs: &[Job], failures: &mut u32) -> Round {
+    let began = Instant::now();
     let mut waiting = jobs.iter();
     let mut under_way = FuturesUnordered::new();
     let mut round = Round {
         ends: Vec::with_capacity(jobs.len()),
         entries: Vec::with_capacity(jobs.len()),
+        error: None,
     };
+    // A paused hospital's one notice is tried although it failed so often.
+    let most_failures = (*failures + 1).max(BREAKER_FAILURES);
     loop {
         // A hospital that just failed gets one call at a time until one succeeds.
         let places = if *failures == 0 {
@@ -143,30 +183,28 @@ async fn send_round(
         } else {
             1
         };
-        while under_way.len() < places && *failures < BREAKER_FAILURES.max(1) {
+        let may_begin = *failures < most_failures
+            && round.error.is_none()
+            && began.elapsed() < Duration::from_millis(ROUND_MS.unsigned_abs());
+        while may_begin && under_way.len() < places {
             let Some(job) = waiting.next() else { break };
             under_way.push(send(app, partner, *job));
         }
-        // The probe of a paused hospital.
-        if under_way.is_empty()
-            && round.ends.is_empty()
-            && let Some(job) = waiting.next()
-        {
-            under_way.push(send(app, partner, *job));
-        }
         let Some(sent) = under_way.next().await else {
-            return Ok(round);
+            return round;
         };
-        let sent = sent?;
-        match &sent.end {
-            JobEnd::Done => *failures = 0,
-            JobEnd::Again { .. } | JobEnd::GivenUp { .. } if sent.hospital_failed => {
-                *failures = failures.saturating_add(1);
+        match sent {
+            Ok(sent) => {
+                if sent.end == JobEnd::Done {
+                    *failures = 0;
+                } else if sent.hospital_failed {
+                    *failures = failures.saturating_add(1);
+                }
+                round.ends.push((sent.job, sent.end));
+                round.entries.extend(sent.entry);
             }
-            _ => {}
+            Err(error) => round.error = Some(error),
         }
-        round.ends.push((sent.job, sent.end));
-        round.entries.extend(sent.entry);
     }
 }
 
@@ -179,13 +217,22 @@ struct Sent {
 }
 
 async fn send(app: &App, partner: &Arc<Partner>, job: Job) -> Result<Sent, StoreError> {
-    let Some(notice) = notice::of_batch(app, partner, BatchId(job.subject), job.id).await? else {
-        return Ok(Sent {
-            job: job.id,
-            end: JobEnd::Done,
-            hospital_failed: false,
-            entry: None,
-        });
+    let gone = |fault: String| Sent {
+        job: job.id,
+        end: JobEnd::GivenUp { fault },
+        hospital_failed: false,
+        entry: None,
+    };
+    let notice = match notice::of_batch(app, partner, BatchId(job.subject), job.id).await {
+        Ok(Some(notice)) => notice,
+        Ok(None) => return Ok(gone("the batch is gone".to_owned())),
+        // One notice that can't be made must not stand before all the others.
+        Err(error @ (StoreError::Corrupt(_) | StoreError::Sql(_))) => {
+            app.meters.failure("notice");
+            tracing::error!(%error, notice = job.id.0, "a callback can't be made");
+            return Ok(gone(error.to_string()));
+        }
+        Err(error) => return Err(error),
     };
     let delivered = deliver(app, partner, &notice).await;
     let result = match &delivered {
@@ -197,31 +244,37 @@ async fn send(app: &App, partner: &Arc<Partner>, job: Job) -> Result<Sent, Store
         subject: Some(notice.org_request_id),
     };
     let entry = outbound::entry(app, partner, Interface::Org002, &result, about).await?;
-    let end = match delivered {
-        Ok(()) => JobEnd::Done,
-        Err(fault) => {
-            tracing::info!(
-                partner = &*partner.app_id,
-                notice = job.id.0,
-                attempt = job.attempts + 1,
-                fault = fault.text,
-                "a callback was not taken"
-            );
-            let now_ms = app.now_ms();
-            if now_ms - job.created_ms >= GIVE_UP_AFTER_MS {
-                JobEnd::GivenUp { fault: fault.text }
-            } else {
-                JobEnd::Again {
-                    due_ms: now_ms + retry_delay_ms(app, job.attempts),
-                    fault: fault.text,
-                }
-            }
+    let fault = match delivered {
+        Ok(()) => {
+            return Ok(Sent {
+                job: job.id,
+                end: JobEnd::Done,
+                hospital_failed: false,
+                entry: Some(entry),
+            });
+        }
+        Err(fault) => fault,
+    };
+    tracing::info!(
+        partner = &*partner.app_id,
+        notice = job.id.0,
+        attempt = job.attempts + 1,
+        fault = fault.text,
+        "a callback was not taken"
+    );
+    let now_ms = app.now_ms();
+    let end = if now_ms - job.since_ms >= GIVE_UP_AFTER_MS {
+        JobEnd::GivenUp { fault: fault.text }
+    } else {
+        JobEnd::Again {
+            due_ms: now_ms + retry_delay_ms(app, job.attempts),
+            fault: fault.text,
         }
     };
     Ok(Sent {
         job: job.id,
-        hospital_failed: end != JobEnd::Done,
         end,
+        hospital_failed: !fault.ours,
         entry: Some(entry),
     })
 }
@@ -232,12 +285,15 @@ struct NotTaken {
     result: String,
     /// For the operator.
     text: String,
+    /// Whether we are to blame, so that the hospital need not be paused.
+    ours: bool,
 }
 
 async fn deliver(app: &App, partner: &Partner, notice: &Notice) -> Result<(), NotTaken> {
     let url = Url::parse(&notice.url).map_err(|error| NotTaken {
         result: "address".to_owned(),
         text: format!("the callback address can't be read: {error}"),
+        ours: true,
     })?;
     let called: Result<NotifyReply, CallFault> =
         outbound::call::<NotifyRequest, _>(app, partner, Interface::Org002, &url, &notice.request)
@@ -247,10 +303,12 @@ async fn deliver(app: &App, partner: &Partner, notice: &Notice) -> Result<(), No
         Ok(_) => Err(NotTaken {
             result: "fail".to_owned(),
             text: "the hospital answered state=fail".to_owned(),
+            ours: false,
         }),
         Err(fault) => Err(NotTaken {
             result: fault.kind().to_owned(),
             text: fault.to_string(),
+            ours: fault.blame() == Blame::Us,
         }),
     }
 }

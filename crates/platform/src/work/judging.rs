@@ -11,6 +11,10 @@ use crate::overdue;
 const LEASE_MS: i64 = 30_000;
 /// Jobs taken in one round.
 const ROUND: i64 = 16;
+/// Rounds after which a lane gives its place back, so that the others get theirs.
+const ROUNDS: u32 = 4;
+/// A batch that brings a transaction down as often as this is set aside.
+const PANICS: u32 = 3;
 /// Pauses of a lane whose judging failed for a reason that may pass: the database is away, the
 /// disk is full. The batch stays at the head of its lane.
 const PAUSES_MS: [i64; 4] = [1_000, 5_000, 30_000, 60_000];
@@ -27,23 +31,24 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         .await?;
     let Some(lease) = lease else { return Ok(()) };
     let mut jobs = lease.jobs;
-    let mut state = LaneState {
-        failures: 0,
-        paused_until_ms: 0,
-    };
-    'rounds: while !jobs.is_empty() {
+    let mut rounds = 0;
+    while !jobs.is_empty() && !app.is_stopping() {
         for job in &jobs {
-            if let Err(error) = judge(app, *job).await {
+            if let Err(error) = judge(app, *job, lease.failures).await {
                 let place = usize::try_from(lease.failures).unwrap_or(usize::MAX);
                 let pause_ms = PAUSES_MS.get(place).or(PAUSES_MS.last()).copied();
                 app.meters.failure("judging");
                 tracing::error!(%error, batch = job.subject, "a batch could not be judged yet");
-                state = LaneState {
+                let state = LaneState {
                     failures: lease.failures.saturating_add(1),
                     paused_until_ms: app.now_ms() + pause_ms.unwrap_or(0),
                 };
-                break 'rounds;
+                return release(app, lane, state).await;
             }
+        }
+        rounds += 1;
+        if rounds == ROUNDS {
+            break;
         }
         let now_ms = app.now_ms();
         let next = app
@@ -54,33 +59,36 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
             })
             .await?;
         match next {
-            Some(next) => jobs = next,
-            None => return Ok(()),
+            Some(next) if !next.is_empty() => jobs = next,
+            // Given back already, or lost.
+            _ => return Ok(()),
         }
     }
+    release(app, lane, LaneState::WELL).await
+}
+
+async fn release(app: &App, lane: i64, state: LaneState) -> Result<(), StoreError> {
+    let node = app.node;
     app.db
         .write(move |tx| queue::release(tx, JobKind::Judge, lane, node, state))
         .await
 }
 
-/// Judges one batch. What no repetition will change is given up, so that the batches behind it
-/// are not held up for ever; the batch stays kept, and an operator is told.
-async fn judge(app: &App, job: Job) -> Result<(), StoreError> {
-    match overdue::judge::judge(app, BatchId(job.subject), job.id).await {
-        Err(error @ (StoreError::Corrupt(_) | StoreError::Panicked | StoreError::Sql(_))) => {
-            app.meters.failure("judging");
-            tracing::error!(%error, batch = job.subject, "a batch can't be judged and was set aside");
-            let now_ms = app.now_ms();
-            let ends = [(
-                job.id,
-                JobEnd::GivenUp {
-                    fault: error.to_string(),
-                },
-            )];
-            app.db
-                .write(move |tx| queue::end(tx, JobKind::Judge, &ends, now_ms))
-                .await
-        }
-        other => other,
-    }
+/// Judges one batch. What no repetition will change is set aside, so that the batches behind it
+/// are not held up for ever; the batch stays kept, an operator is told, and can have it judged
+/// again (`banyan batch retry`).
+async fn judge(app: &App, job: Job, failures: u32) -> Result<(), StoreError> {
+    let error = match overdue::judge::judge(app, BatchId(job.subject), job.id).await {
+        Err(error @ StoreError::Corrupt(_)) => error,
+        Err(error @ StoreError::Panicked) if failures >= PANICS => error,
+        other => return other,
+    };
+    app.meters.failure("judging");
+    tracing::error!(%error, batch = job.subject, "a batch can't be judged and was set aside");
+    let now_ms = app.now_ms();
+    let fault = error.to_string();
+    let ends = [(job.id, JobEnd::GivenUp { fault })];
+    app.db
+        .write(move |tx| queue::end(tx, JobKind::Judge, &ends, now_ms))
+        .await
 }

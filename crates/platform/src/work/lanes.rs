@@ -76,8 +76,9 @@ impl Dispatcher {
                 ended: self.ended.clone(),
             };
             self.tasks.spawn(async move {
-                let _place = place;
+                // Dropped in the opposite order: the place is free before anybody hears of it.
                 let _running = running;
+                let _place = place;
                 let done = match kind {
                     JobKind::Judge => judging::run_lane(&app, lane).await,
                     JobKind::Callback => callbacks::run_lane(&app, lane).await,

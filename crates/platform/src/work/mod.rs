@@ -8,14 +8,15 @@ pub mod callbacks;
 mod judging;
 mod lanes;
 mod outbound;
-mod reconcile;
+pub mod reconcile;
 mod schedule;
 
 use std::time::Duration;
 
-use banyan_store::db::StoreError;
+use banyan_store::db::{Engine, StoreError};
 use banyan_store::queue::{self, JobKind};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::app::App;
 use lanes::Dispatcher;
@@ -42,19 +43,24 @@ impl Worker {
         Self { app }
     }
 
-    /// Works until told to stop, then finishes what is under way.
+    /// Works until told to stop, then finishes what is under way. A part that ends before, however
+    /// it ends, is begun again.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let lanes = JobKind::ALL.map(|kind| {
-            let (app, stop) = (self.app.clone(), stop.clone());
-            tokio::spawn(async move { serve_lanes(app, kind, stop).await })
-        });
-        let clock = tokio::spawn(serve_clock(self.app.clone(), stop.clone()));
-        let gauges = tokio::spawn(serve_gauges(self.app.clone(), stop));
-        for task in lanes.into_iter().chain([clock, gauges]) {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a worker ended badly");
-            }
+        if self.app.db.engine() == Engine::Sqlite
+            && let Err(error) = self.app.db.write(queue::free_all).await
+        {
+            // Then they run out by themselves.
+            tracing::warn!(%error, "the leases of the last run could not be ended");
         }
+        let mut parts = JoinSet::new();
+        for part in Part::ALL {
+            parts.spawn(supervise(self.app.clone(), part, stop.clone()));
+        }
+        let mut stopped = stop;
+        // An error means that whoever could say so is gone, which says it too.
+        drop(stopped.wait_for(|stop| *stop).await);
+        self.app.stop_soon();
+        while parts.join_next().await.is_some() {}
     }
 
     /// Does everything that is due now, and what follows from it, until nothing is left.
@@ -77,17 +83,86 @@ impl Worker {
     }
 }
 
+/// A part of the worker that runs by itself.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Lanes(JobKind),
+    Partners,
+    Clock,
+    Gauges,
+}
+
+impl Part {
+    const ALL: [Self; 6] = [
+        Self::Lanes(JobKind::Judge),
+        Self::Lanes(JobKind::Callback),
+        Self::Lanes(JobKind::Reconcile),
+        Self::Partners,
+        Self::Clock,
+        Self::Gauges,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Lanes(kind) => kind.name(),
+            Self::Partners => "partners",
+            Self::Clock => "clock",
+            Self::Gauges => "gauges",
+        }
+    }
+
+    /// How long it may be out of sight before somebody should worry.
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Lanes(_) | Self::Partners => Duration::from_secs(30),
+            // Retention and a large backlog take their time.
+            Self::Clock | Self::Gauges => Duration::from_secs(900),
+        }
+    }
+}
+
+async fn supervise(app: App, part: Part, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        let (its_app, its_stop) = (app.clone(), stop.clone());
+        let ended = tokio::spawn(async move {
+            match part {
+                Part::Lanes(kind) => serve_lanes(its_app, kind, its_stop).await,
+                Part::Partners => serve_partners(its_app, its_stop).await,
+                Part::Clock => serve_clock(its_app, its_stop).await,
+                Part::Gauges => serve_gauges(its_app, its_stop).await,
+            }
+        })
+        .await;
+        if let Err(error) = ended {
+            app.meters.failure("worker");
+            tracing::error!(%error, part = part.name(), "a part of the worker ended badly");
+            pause(CLOCK_ROUND, &mut stop).await;
+        }
+    }
+}
+
+async fn pause(time: Duration, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        _ = stop.changed() => {}
+    }
+}
+
 async fn serve_lanes(app: App, kind: JobKind, mut stop: watch::Receiver<bool>) {
     let mut dispatcher = Dispatcher::new(app.clone(), kind);
+    let part = Part::Lanes(kind);
     while !*stop.borrow() {
-        if let Err(error) = dispatcher.start_due().await {
-            app.meters.failure("worker");
-            tracing::warn!(%error, kind = kind.name(), "the worker can't see what is due");
-            tokio::time::sleep(LOOK_ROUND).await;
+        match dispatcher.start_due().await {
+            Ok(_) => app.beat(part.name(), part.patience()),
+            Err(error) => {
+                app.meters.failure("worker");
+                tracing::warn!(%error, kind = kind.name(), "the worker can't see what is due");
+                pause(LOOK_ROUND, &mut stop).await;
+            }
         }
         tokio::select! {
             () = app.woken(kind) => tokio::time::sleep(GATHER).await,
-            () = dispatcher.lane_ended() => {}
+            () = dispatcher.lane_ended() => tokio::time::sleep(GATHER).await,
             () = tokio::time::sleep(LOOK_ROUND) => {}
             _ = stop.changed() => {}
         }
@@ -95,33 +170,37 @@ async fn serve_lanes(app: App, kind: JobKind, mut stop: watch::Receiver<bool>) {
     dispatcher.finish().await;
 }
 
+/// Partners are looked after apart from everything that may take long: a secret that was revoked
+/// must not open anything a second later.
+async fn serve_partners(app: App, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        match app.directory.renew(app.now_ms()).await {
+            Ok(()) => app.beat(Part::Partners.name(), Part::Partners.patience()),
+            Err(error) => tracing::warn!(%error, "partners could not be read anew"),
+        }
+        pause(CLOCK_ROUND, &mut stop).await;
+    }
+}
+
 async fn serve_clock(app: App, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
-        if let Err(error) = app.directory.renew(app.now_ms()).await {
-            tracing::warn!(%error, "partners could not be read anew");
-        }
-        if let Err(error) = schedule::run_due(&app).await {
+        app.beat(Part::Clock.name(), Part::Clock.patience());
+        if schedule::run_due(&app).await.is_err() {
             app.meters.failure("schedule");
-            tracing::warn!(%error, "scheduled work failed");
         }
-        tokio::select! {
-            () = tokio::time::sleep(CLOCK_ROUND) => {}
-            _ = stop.changed() => {}
-        }
+        pause(CLOCK_ROUND, &mut stop).await;
     }
 }
 
 async fn serve_gauges(app: App, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
+        app.beat(Part::Gauges.name(), Part::Gauges.patience());
         for kind in JobKind::ALL {
             match queue::backlog(&app.db, kind).await {
                 Ok(backlog) => app.meters.backlog(kind, &backlog, app.now_ms()),
                 Err(error) => tracing::warn!(%error, "a backlog could not be counted"),
             }
         }
-        tokio::select! {
-            () = tokio::time::sleep(GAUGE_ROUND) => {}
-            _ = stop.changed() => {}
-        }
+        pause(GAUGE_ROUND, &mut stop).await;
     }
 }

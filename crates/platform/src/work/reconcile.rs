@@ -1,5 +1,6 @@
-//! Asking each hospital by night about some of its unpaid records (ORG_001): those that were not
-//! checked for longest come first.
+//! Asking hospitals how their records stand (ORG_001): by night about a sample of each one's unpaid
+//! records, those that were not checked for longest first; and whenever a citizen refreshes his
+//! list.
 
 use banyan_client::CallFault;
 use banyan_protocol::catalogue::Interface;
@@ -14,10 +15,11 @@ use crate::app::App;
 use crate::directory::Partner;
 use crate::overdue::settlement::{self, Settled};
 
-const LEASE_MS: i64 = 30 * 60_000;
-/// A record that changed or was checked within this is not asked about again.
+/// How long a lane is held without word: far longer than one question takes.
+const LEASE_MS: i64 = 2 * 60_000;
+/// A record that changed or was checked within this is not asked about again by night.
 const CHECKED_MS: i64 = 20 * 3_600_000;
-/// So many failures in a row end the night for a hospital; the next night tries again.
+/// So many failures of the line in a row end the night for a hospital; the next night tries again.
 const MOST_FAILURES: u32 = 3;
 
 pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
@@ -25,19 +27,13 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
     let lease = app
         .db
         .write(move |tx| {
-            queue::lease(
-                tx,
-                JobKind::Reconcile,
-                lane,
-                node,
-                now_ms,
-                now_ms + LEASE_MS,
-                16,
-            )
+            let until_ms = now_ms + LEASE_MS;
+            queue::lease(tx, JobKind::Reconcile, lane, node, now_ms, until_ms, 16)
         })
         .await?;
     let Some(lease) = lease else { return Ok(()) };
-    if let Some(partner) = app.directory.by_id(PartnerId(lane)) {
+    let partner = app.directory.by_id(PartnerId(lane));
+    if let Some(partner) = partner.filter(|partner| partner.active) {
         ask_about_sample(app, &partner).await?;
     }
     let ends: Vec<_> = lease
@@ -45,17 +41,11 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         .iter()
         .map(|job| (job.id, JobEnd::Done))
         .collect();
-    let (now_ms, state) = (
-        app.now_ms(),
-        LaneState {
-            failures: 0,
-            paused_until_ms: 0,
-        },
-    );
+    let now_ms = app.now_ms();
     app.db
         .write(move |tx| {
             queue::end(tx, JobKind::Reconcile, &ends, now_ms)?;
-            queue::release(tx, JobKind::Reconcile, lane, node, state)
+            queue::release(tx, JobKind::Reconcile, lane, node, LaneState::WELL)
         })
         .await
 }
@@ -66,6 +56,17 @@ async fn ask_about_sample(app: &App, partner: &Partner) -> Result<(), StoreError
     let sample = items::unchecked(&app.db, partner.id, before_ms, limit).await?;
     let (mut asked, mut changed, mut failures) = (0_u32, 0_u32, 0_u32);
     for item in &sample {
+        if app.is_stopping() {
+            break;
+        }
+        let (node, lane, until_ms) = (app.node, partner.id.0, app.now_ms() + LEASE_MS);
+        let held = app
+            .db
+            .write(move |tx| queue::hold(tx, JobKind::Reconcile, lane, node, until_ms))
+            .await?;
+        if !held {
+            break;
+        }
         match ask(app, partner, item).await? {
             Ok(settled) => {
                 failures = 0;
@@ -73,8 +74,11 @@ async fn ask_about_sample(app: &App, partner: &Partner) -> Result<(), StoreError
                 changed += u32::from(settled != Settled::Unchanged);
             }
             Err(fault) => {
-                failures += 1;
                 tracing::info!(partner = &*partner.app_id, %fault, "a hospital did not say how an item stands");
+                // An answer that can't be used is about this one item; no answer is about them all.
+                if fault.is_retryable() {
+                    failures += 1;
+                }
                 if failures >= MOST_FAILURES {
                     break;
                 }
@@ -95,7 +99,7 @@ async fn ask_about_sample(app: &App, partner: &Partner) -> Result<(), StoreError
 ///
 /// # Errors
 /// Any [`StoreError`]; inside, the fault of the call.
-async fn ask(
+pub async fn ask(
     app: &App,
     partner: &Partner,
     item: &UncheckedItem,
@@ -116,9 +120,11 @@ async fn ask(
         subject: Some(item.id.to_string()),
     };
     let entry = outbound::entry(app, partner, Interface::Org001, result, about).await?;
-    app.journal.leave(entry).await?;
     match reply {
-        Ok(reply) => Ok(Ok(settlement::take_word(app, item, &reply).await?)),
-        Err(fault) => Ok(Err(fault)),
+        Ok(reply) => Ok(Ok(settlement::take_word(app, item, &reply, entry).await?)),
+        Err(fault) => {
+            settlement::note_unanswered(app, item, entry).await?;
+            Ok(Err(fault))
+        }
     }
 }

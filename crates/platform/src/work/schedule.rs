@@ -19,6 +19,10 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 const LEASE_MS: i64 = 10 * 60 * SECOND_MS;
 /// Entries that a block of the chain holds at most.
 const BLOCK: usize = 2_000;
+/// Blocks closed in one run: 10,000 messages a second, and the next run is near.
+const BLOCKS: u32 = 50;
+/// When work that failed is tried again.
+const AGAIN_MS: i64 = 60 * SECOND_MS;
 /// Rows removed in one transaction: short, so that messages are not kept waiting.
 const CHUNK: i64 = 1_000;
 /// Chunks in one run: the rest waits for the next, so that a run ends.
@@ -63,50 +67,76 @@ impl Scheduled {
     }
 }
 
-/// Does what is due now.
+/// Does what is due now. What fails is tried again soon, and keeps nothing else from its turn.
 pub(super) async fn run_due(app: &App) -> Result<(), StoreError> {
+    let mut failed = None;
     for work in Scheduled::ALL {
-        let (now_ms, node) = (app.now_ms(), app.node);
-        let first_ms = work.next_ms(app, now_ms);
-        // Looking costs nothing; taking is a write.
-        if !queue::may_be_due(&app.db, work.name(), now_ms).await? {
-            continue;
+        if app.is_stopping() {
+            break;
         }
-        let taken = app
-            .db
-            .write(move |tx| {
-                let until_ms = now_ms + LEASE_MS;
-                queue::take_scheduled(tx, work.name(), node, now_ms, until_ms, first_ms)
-            })
-            .await?;
-        if !taken {
-            continue;
+        if let Err(error) = run_if_due(app, work).await {
+            tracing::warn!(%error, work = work.name(), "scheduled work failed");
+            failed = Some(error);
         }
-        match work {
-            Scheduled::SealJournal => seal(app).await?,
-            Scheduled::Expire => expire(app).await?,
-            Scheduled::Retain => retain(app).await?,
-            Scheduled::Reconcile => leave_reconciliations(app).await?,
-        }
-        let next_ms = work.next_ms(app, app.now_ms());
-        app.db
-            .write(move |tx| queue::reschedule(tx, work.name(), node, next_ms))
-            .await?;
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
+}
+
+async fn run_if_due(app: &App, work: Scheduled) -> Result<(), StoreError> {
+    let (now_ms, node) = (app.now_ms(), app.node);
+    // Looking costs nothing; taking is a write.
+    if !queue::may_be_due(&app.db, work.name(), now_ms).await? {
+        return Ok(());
+    }
+    let first_ms = work.next_ms(app, now_ms);
+    let taken = app
+        .db
+        .write(move |tx| {
+            let until_ms = now_ms + LEASE_MS;
+            queue::take_scheduled(tx, work.name(), node, now_ms, until_ms, first_ms)
+        })
+        .await?;
+    if !taken {
+        return Ok(());
+    }
+    let done = match work {
+        Scheduled::SealJournal => seal(app).await,
+        Scheduled::Expire => expire(app).await,
+        Scheduled::Retain => retain(app).await,
+        Scheduled::Reconcile => leave_reconciliations(app).await,
+    };
+    let next_ms = match &done {
+        Ok(()) => work.next_ms(app, app.now_ms()),
+        Err(_) => app.now_ms() + AGAIN_MS,
+    };
+    app.db
+        .write(move |tx| queue::reschedule(tx, work.name(), node, next_ms))
+        .await?;
+    done
 }
 
 async fn seal(app: &App) -> Result<(), StoreError> {
     for chain in [&JOURNAL, &OPERATOR_AUDIT] {
-        for _ in 0..CHUNKS {
-            let now_ms = app.now_ms();
+        for _ in 0..BLOCKS {
+            let (now_ms, vault) = (app.now_ms(), app.vault.clone());
             let sealed = app
                 .db
-                .write(move |tx| chain::seal_next(tx, chain, now_ms, BLOCK))
+                .write(move |tx| chain::seal_next(tx, chain, &vault, now_ms, BLOCK))
                 .await?;
             if sealed < BLOCK {
                 break;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Notes where the chains end, outside the database: what is cut off later shows against it.
+async fn note_heads(app: &App) -> Result<(), StoreError> {
+    for chain in [&JOURNAL, &OPERATOR_AUDIT] {
+        if let Some((number, digest)) = chain::head(&app.db, chain).await? {
+            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            tracing::info!(chain = chain.name, number, digest, "the chain ends here");
         }
     }
     Ok(())
@@ -127,6 +157,7 @@ async fn expire(app: &App) -> Result<(), StoreError> {
 }
 
 async fn retain(app: &App) -> Result<(), StoreError> {
+    note_heads(app).await?;
     let now_ms = app.now_ms();
     let kept = &app.settings.retention;
     let before = |days: u32| now_ms - i64::from(days) * DAY_MS;

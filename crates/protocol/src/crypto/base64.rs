@@ -22,11 +22,6 @@ pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE.encode(bytes)
 }
 
-/// Appends what [`encode`] gives to `text`.
-pub fn encode_into(bytes: &[u8], text: &mut String) {
-    URL_SAFE.encode_string(bytes, text);
-}
-
 /// Standard or URL-safe, padded or not, with or without the line breaks that some encoders put in.
 ///
 /// # Errors

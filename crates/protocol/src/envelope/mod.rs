@@ -1,7 +1,7 @@
 //! The envelopes that business messages travel in. No I/O: bytes in, bytes out.
 //!
-//! [`provincial`] is the envelope of the access guide, chapter 4.1. How each of its ambiguities
-//! is read stands in `docs/decisions.md`.
+//! This is the envelope of the access guide, chapter 4.1. How each of its ambiguities is read
+//! stands in `docs/decisions.md`.
 
 mod open;
 mod reply;

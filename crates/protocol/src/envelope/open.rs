@@ -1,5 +1,7 @@
 //! Opening what somebody sent.
 
+use std::fmt;
+
 use subtle::ConstantTimeEq as _;
 
 use super::signing::{self, Dialect, Manner, PlainMember, Protection};
@@ -9,7 +11,7 @@ use crate::crypto::sm3::Sm3Digest;
 use crate::wire::FieldFault;
 
 /// A message that was decrypted and whose signature holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Opened {
     /// The business JSON exactly as its maker wrote it; `None` where there is none.
     pub business: Option<String>,
@@ -17,6 +19,15 @@ pub struct Opened {
     pub manner: Manner,
     /// The signature; `None` on an unsigned message.
     pub signature: Option<Sm3Digest>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("business", &self.business.as_ref().map(|_| "***"))
+            .field("manner", &self.manner)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a message does not open.

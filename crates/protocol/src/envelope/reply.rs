@@ -1,5 +1,7 @@
 //! Opening what a partner answers when we called.
 
+use std::fmt;
+
 use super::signing::Dialect;
 use super::{Envelope, EnvelopeFault, Environment, Secret};
 use crate::wire::FieldFault;
@@ -12,7 +14,7 @@ pub struct AcceptedReplies {
 }
 
 /// An answer that was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The partner did what it was asked; its business JSON.
     Done(String),
@@ -23,6 +25,15 @@ pub enum Answer {
         /// 响应说明.
         message: String,
     },
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(_) => f.write_str("Done(***)"),
+            Self::Refused { code, .. } => write!(f, "Refused({code})"),
+        }
+    }
 }
 
 /// Why an answer can't be used.

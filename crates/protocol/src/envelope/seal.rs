@@ -1,5 +1,7 @@
 //! Sealing what we say.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -9,7 +11,7 @@ use crate::crypto::base64;
 use crate::result_code::ResultCode;
 
 /// A message about to be sealed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Sealing<'a> {
     /// 应用 ID.
     pub app_id: &'a str,
@@ -23,6 +25,16 @@ pub struct Sealing<'a> {
     pub business: Option<&'a str>,
     /// How to protect and sign it.
     pub manner: Manner,
+}
+
+impl fmt::Debug for Sealing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealing")
+            .field("app_id", &self.app_id)
+            .field("outcome", &self.outcome)
+            .field("manner", &self.manner)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How an answer begins.

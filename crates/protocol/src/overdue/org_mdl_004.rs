@@ -3,7 +3,7 @@
 use super::{EhealthCardId, IdNo, OrgId, UserName};
 use crate::dictionaries::IdType;
 use crate::message;
-use crate::wire::{ExtData, Text};
+use crate::wire::{ExtData, Private, Text};
 
 message! {
     /// 请求: whose list is to be opened. Access guide 4.3.4.2.
@@ -30,7 +30,7 @@ message! {
     pub struct EntryLinkReply {
         /// 应用入口链接
         /// 一次性使用，短时有效。
-        mdrUrl: Text<200>,
+        mdrUrl: Private<Text<200>>,
         /// 扩展参数
         extData: Option<ExtData>,
     }

@@ -93,14 +93,14 @@ impl<T: Scalar> Member for T {
     }
 }
 
-/// Absent, null and the empty string all mean that there is none.
+/// Absent, null and blank text all mean that there is none.
 impl<T: Scalar> Member for Option<T> {
     const KIND: Kind = T::KIND;
     const REQUIRED: bool = false;
 
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match deserializer.deserialize_any(StringVisitor)? {
-            Some(text) if !text.0.is_empty() => T::parse(&text.0)
+            Some(text) if !text.0.trim().is_empty() => T::parse(&text.0)
                 .map(Some)
                 .map_err(|invalid| member_fault(invalid.0)),
             _ => Ok(None),

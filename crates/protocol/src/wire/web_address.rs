@@ -8,8 +8,14 @@ use super::message::Kind;
 use super::scalar::{Invalid, Scalar};
 
 /// An `http` or `https` address with a host, without user info, of at most 100 characters.
+///
+/// It is kept and written as it was given: parsing escapes and completes, and what was once within
+/// the length must stay so.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebAddress(Url);
+pub struct WebAddress {
+    text: String,
+    url: Url,
+}
 
 const MAX_CHARACTERS: usize = 100;
 
@@ -17,28 +23,31 @@ impl WebAddress {
     /// The parsed address.
     #[must_use]
     pub const fn url(&self) -> &Url {
-        &self.0
+        &self.url
     }
 
     /// The host as it stands in the address; IPv6 addresses in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.0.host_str().unwrap_or_default()
+        self.url.host_str().unwrap_or_default()
     }
 
     /// The port, the scheme's own where none is given.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.0.port_or_known_default().unwrap_or(0)
+        self.url.port_or_known_default().unwrap_or(0)
     }
 
     /// Another path on the same origin, without query.
     #[must_use]
     pub fn with_path(&self, path: &str) -> Self {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         url.set_path(path);
         url.set_query(None);
-        Self(url)
+        Self {
+            text: url.to_string(),
+            url,
+        }
     }
 }
 
@@ -63,14 +72,17 @@ impl Scalar for WebAddress {
             && url.password().is_none()
             && url.port_or_known_default().is_some_and(|port| port != 0);
         if plain {
-            Ok(Self(url))
+            Ok(Self {
+                text: text.to_owned(),
+                url,
+            })
         } else {
             Err(expected())
         }
     }
 
     fn render(&self) -> Cow<'_, str> {
-        Cow::Borrowed(self.0.as_str())
+        Cow::Borrowed(&self.text)
     }
 }
 
@@ -86,6 +98,12 @@ mod tests {
             address.with_path("/qmdl/getOverdueResult").render(),
             "http://127.0.0.1:8081/qmdl/getOverdueResult"
         );
+        // What is escaped or completed when parsed is still written as it was given.
+        for text in ["http://host?a", "http://10.1.2.3:8080/回调?院区=东", "HTTP://Host"] {
+            let address = WebAddress::parse(text).unwrap();
+            assert_eq!(WebAddress::parse(&address.render()).as_ref(), Ok(&address));
+            assert_eq!(address.render(), text);
+        }
         for text in [
             "",
             "127.0.0.1:8081/umdl/callback",

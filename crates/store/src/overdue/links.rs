@@ -45,6 +45,21 @@ pub fn add(
     Ok(())
 }
 
+/// Whether a link could be used now.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn can_enter(db: &Db, link: TokenCode, now_ms: i64) -> Result<bool, StoreError> {
+    let found = db
+        .query_opt(
+            "SELECT 1 FROM entry_link WHERE token = $1 AND used_ms IS NULL AND expires_ms > $2",
+            &[(&link.0).into(), now_ms.into()],
+            |_| Ok(()),
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Uses a link up and opens a session in its place: of any number of tries one succeeds.
 ///
 /// # Errors
