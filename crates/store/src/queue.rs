@@ -272,8 +272,8 @@ pub fn free_all(tx: &mut Tx<'_>) -> Result<(), StoreError> {
 }
 
 /// Keeps what became of jobs of a held lane, holds the lane on until `until_ms` and takes its next
-/// due jobs; where there are none, gives the lane back at once, its failures forgotten. `None`
-/// where the lease was lost meanwhile (what became of the jobs is kept all the same).
+/// due jobs; where there are none, gives the lane back at once in the state `idle`. `None` where
+/// the lease was lost meanwhile (what became of the jobs is kept all the same).
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -290,6 +290,7 @@ pub fn carry_on(
     now_ms: i64,
     until_ms: i64,
     limit: i64,
+    idle: LaneState,
 ) -> Result<Option<Vec<Job>>, StoreError> {
     end(tx, kind, ends, now_ms)?;
     if !hold(tx, kind, lane, holder, until_ms)? {
@@ -297,7 +298,7 @@ pub fn carry_on(
     }
     let jobs = due_jobs(tx, kind, lane, now_ms, limit)?;
     if jobs.is_empty() {
-        release(tx, kind, lane, holder, LaneState::WELL)?;
+        release(tx, kind, lane, holder, idle)?;
     }
     Ok(Some(jobs))
 }
@@ -708,7 +709,7 @@ mod tests {
             let ends = vec![(JobId(1), JobEnd::Done)];
             let carried = db
                 .write(move |tx| {
-                    carry_on(tx, JobKind::Callback, 7, NODE_A, &ends, 1_100, 1_200, 2)
+                    carry_on(tx, JobKind::Callback, 7, NODE_A, &ends, 1_100, 1_200, 2, LaneState::WELL)
                 })
                 .await
                 .map_err(|error: StoreError| error)

@@ -1,10 +1,11 @@
 //! A partner that calls, with nothing but its credentials and JSON.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use banyan_client::{CallFault, Credentials, HostGuard, HttpClient, HttpSettings, call};
-use banyan_protocol::ambient::SystemClock;
+use banyan_protocol::ambient::{Clock, SystemClock};
 use banyan_protocol::catalogue::{Interface, Route};
 use banyan_protocol::envelope::{AcceptedReplies, Answer, Manner, Secret};
 use banyan_sandbox::Citizen;
@@ -18,6 +19,7 @@ pub(crate) struct Partner {
     pub(crate) secret: String,
     credentials: Credentials,
     http: HttpClient,
+    clock: Arc<Ticking>,
 }
 
 /// An answer to a call: the business JSON, or code and message of the refusal.
@@ -46,6 +48,7 @@ impl Partner {
                 manner: Manner::SEALED,
             },
             http: HttpClient::new(http).unwrap(),
+            clock: Arc::default(),
         }
     }
 
@@ -60,7 +63,7 @@ impl Partner {
         let business = business.to_string();
         let (http, credentials) = (&self.http, &self.credentials);
         let guard = HostGuard::Anywhere;
-        let answer = call(http, &url, &guard, credentials, &SystemClock, &business).await?;
+        let answer = call(http, &url, &guard, credentials, &*self.clock, &business).await?;
         Ok(match answer {
             Answer::Done(json) => Ok(serde_json::from_str(&json).unwrap()),
             Answer::Refused { code, message } => Err((code, message)),
@@ -121,6 +124,22 @@ impl Partner {
             "idType": citizen.id_type, "userName": citizen.user_name,
             "ehealthCardId": citizen.ehealth_card_id,
         })
+    }
+}
+
+/// Real time, but never the same millisecond twice: the same question asked twice within one would
+/// carry the same signature, which is a replay.
+#[derive(Debug, Default)]
+struct Ticking(AtomicI64);
+
+impl Clock for Ticking {
+    fn now_ms(&self) -> i64 {
+        let now_ms = SystemClock.now_ms();
+        let next = |last: i64| Some(now_ms.max(last + 1));
+        let last = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        last.map_or(now_ms, |last| now_ms.max(last + 1))
     }
 }
 

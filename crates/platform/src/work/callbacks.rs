@@ -123,6 +123,7 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
                     now_ms,
                     until_ms,
                     ROUND,
+                    state,
                 )
             })
             .await?;

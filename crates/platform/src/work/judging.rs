@@ -55,7 +55,17 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
             .db
             .write(move |tx| {
                 let until_ms = now_ms + LEASE_MS;
-                queue::carry_on(tx, JobKind::Judge, lane, node, &[], now_ms, until_ms, ROUND)
+                queue::carry_on(
+                    tx,
+                    JobKind::Judge,
+                    lane,
+                    node,
+                    &[],
+                    now_ms,
+                    until_ms,
+                    ROUND,
+                    LaneState::WELL,
+                )
             })
             .await?;
         match next {
