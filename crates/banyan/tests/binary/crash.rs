@@ -33,6 +33,7 @@ async fn die_and_rise(place: &Place) {
         server.program.kill();
         load.platform_is(None);
         place.let_leases_run_out().await;
+        place.let_journal_be_sealed().await;
     }
     let server = place.serve();
     load.platform_is(Some(&server.url));

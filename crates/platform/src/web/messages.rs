@@ -147,7 +147,7 @@ pub(super) async fn wrong_method(State(app): State<App>) -> Response {
         &app,
         StatusCode::METHOD_NOT_ALLOWED,
         ResultCode::UnknownPath,
-        "请求方式错误：接口须以 POST 调用",
+        "请求方式错误：报文接口须以 POST 调用，页面须以 GET 打开",
     )
 }
 

@@ -99,7 +99,11 @@ mod tests {
             "http://127.0.0.1:8081/qmdl/getOverdueResult"
         );
         // What is escaped or completed when parsed is still written as it was given.
-        for text in ["http://host?a", "http://10.1.2.3:8080/回调?院区=东", "HTTP://Host"] {
+        for text in [
+            "http://host?a",
+            "http://10.1.2.3:8080/回调?院区=东",
+            "HTTP://Host",
+        ] {
             let address = WebAddress::parse(text).unwrap();
             assert_eq!(WebAddress::parse(&address.render()).as_ref(), Ok(&address));
             assert_eq!(address.render(), text);

@@ -19,7 +19,8 @@ pub struct Received {
     pub count: u32,
     /// How often it changed the ledger: never more than once.
     pub effects: u32,
-    /// How often it came with another content than at first: never, where the platform is right.
+    /// How often it came with another content than at first: a repetition tells how the records
+    /// stand by then, so only where one of them changed meanwhile.
     pub contradictions: u32,
 }
 
