@@ -66,7 +66,7 @@ fn route(spec: &Spec) -> String {
 
 fn show(spec: &Spec) {
     terminal::say(format!("{}  {}", spec.code, spec.name));
-    terminal::say(format!("{}", route(spec)));
+    terminal::say(route(spec));
     terminal::say(format!(
         "出处：《{}》{}",
         spec.source.document.title(),

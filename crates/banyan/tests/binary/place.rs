@@ -55,7 +55,7 @@ impl Place {
             folder,
             url,
             master_key: MasterKey::generate(&random()),
-            postgres: postgres,
+            postgres,
         }
     }
 
