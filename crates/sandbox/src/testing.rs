@@ -20,7 +20,7 @@ use banyan_protocol::overdue::org_mdl_004::EntryLinkReply;
 use banyan_protocol::overdue::org_mdl_005::{ResultReply, ResultRequest};
 use banyan_protocol::overdue::{ItemResult, PersonResult};
 use banyan_protocol::result_code::ResultCode;
-use banyan_protocol::wire::{self, ExtData, OrEmpty, Scalar as _, Text};
+use banyan_protocol::wire::{self, ExtData, OrEmpty, Private, Scalar as _, Text};
 use banyan_store::vault::{MasterKey, Vault};
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -338,7 +338,7 @@ impl FakeDesk {
                 })
             }
             Interface::OrgMdl004 => wire::write(&EntryLinkReply {
-                mdrUrl: text("http://127.0.0.1/h5/enter?t=1"),
+                mdrUrl: Private::new(text("http://127.0.0.1/h5/enter?t=1")),
                 extData: None,
             }),
             _ => {

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod overdue;
 pub mod partners;
 pub mod queue;
+pub mod schedule;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod vault;

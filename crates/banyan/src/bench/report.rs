@@ -217,18 +217,13 @@ impl Bench<'_> {
 
     /// Everything reported is there, and nothing twice.
     fn check(&self, expected: u64) -> Result<()> {
-        let counted = self.platform.app.db.scan(|tx| {
-            tx.query_opt("SELECT COUNT(*) FROM overdue_item", &[], |row| {
-                row.get::<i64>(0)
-            })
-        });
-        let counted: Option<i64> = self
+        let counted = self
             .platform
-            .block_on(counted)
+            .block_on(items::count(&self.platform.app.db))
             .map_err(|error: StoreError| anyhow::anyhow!("{error}"))?;
         ensure!(
-            counted == i64::try_from(expected).ok(),
-            "应有 {expected} 条记录，实有 {counted:?}"
+            i64::try_from(expected) == Ok(counted),
+            "应有 {expected} 条记录，实有 {counted}"
         );
         Ok(())
     }

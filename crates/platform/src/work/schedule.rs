@@ -7,6 +7,7 @@ use banyan_store::ids::JobId;
 use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
 use banyan_store::overdue::{batches, links};
 use banyan_store::queue::{self, JobKind, NewJob};
+use banyan_store::schedule;
 
 use crate::app::App;
 use crate::settings::TimeOfDay;
@@ -85,7 +86,7 @@ pub(super) async fn run_due(app: &App) -> Result<(), StoreError> {
 async fn run_if_due(app: &App, work: Scheduled) -> Result<(), StoreError> {
     let (now_ms, node) = (app.now_ms(), app.node);
     // Looking costs nothing; taking is a write.
-    if !queue::may_be_due(&app.db, work.name(), now_ms).await? {
+    if !schedule::may_be_due(&app.db, work.name(), now_ms).await? {
         return Ok(());
     }
     let first_ms = work.next_ms(app, now_ms);
@@ -93,7 +94,7 @@ async fn run_if_due(app: &App, work: Scheduled) -> Result<(), StoreError> {
         .db
         .write(move |tx| {
             let until_ms = now_ms + LEASE_MS;
-            queue::take_scheduled(tx, work.name(), node, now_ms, until_ms, first_ms)
+            schedule::take(tx, work.name(), node, now_ms, until_ms, first_ms)
         })
         .await?;
     if !taken {
@@ -110,7 +111,7 @@ async fn run_if_due(app: &App, work: Scheduled) -> Result<(), StoreError> {
         Err(_) => app.now_ms() + AGAIN_MS,
     };
     app.db
-        .write(move |tx| queue::reschedule(tx, work.name(), node, next_ms))
+        .write(move |tx| schedule::put_back(tx, work.name(), node, next_ms))
         .await?;
     done
 }

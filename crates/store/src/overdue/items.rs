@@ -262,6 +262,17 @@ pub async fn listed_of_person(
     .await
 }
 
+/// How many records there are, whatever their state.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn count(db: &Db) -> Result<i64, StoreError> {
+    let count = db
+        .scan(|tx| tx.query_opt("SELECT COUNT(*) FROM overdue_item", &[], |row| row.get(0)))
+        .await?;
+    Ok(count.unwrap_or(0))
+}
+
 /// A change to one record.
 #[derive(Debug, Clone, Copy)]
 pub struct Change {
