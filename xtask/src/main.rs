@@ -3,6 +3,7 @@
 //! `test` runs every test on both engines, `gen` writes what can be generated, `tidy` checks the
 //! code's manners, and `ci` is what the build server asks for after the tests.
 
+mod apt;
 mod ci;
 mod generate;
 mod interfaces;

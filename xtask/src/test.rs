@@ -25,6 +25,7 @@ pub(crate) struct Options {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<ExitCode> {
     interrupt::watch()?;
     let started = Instant::now();
+    crate::apt::bring_peers();
     let engines = if options.no_postgres {
         None
     } else {

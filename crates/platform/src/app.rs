@@ -1,6 +1,7 @@
 //! The platform as its parts share it.
 
 use std::collections::HashMap;
+use std::fs::{File, TryLockError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use tokio::sync::Notify;
 use crate::directory::{Directory, Rules};
 use crate::journal::JournalBehind;
 use crate::metrics::Meters;
-use crate::settings::Settings;
+use crate::settings::{DatabaseUrl, Settings};
 
 /// Time and randomness, from outside.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ pub struct Parts {
     callbacks: Notify,
     heartbeats: Mutex<HashMap<&'static str, Heartbeat>>,
     stopping: AtomicBool,
+    /// Held as long as this platform lives.
+    _lock: Option<File>,
 }
 
 /// When a part of the worker last looked around, and how long it may take until it does again.
@@ -74,6 +77,9 @@ struct Heartbeat {
     at: Instant,
     within: Duration,
 }
+
+/// What a database says to another master key than its own.
+pub const OTHER_KEY: &str = "主密钥与该数据库不符：请使用建库时的主密钥";
 
 /// An entry link is the public address, a path and a token, and at most 200 characters long.
 const MOST_PUBLIC_URL: usize = 140;
@@ -91,7 +97,7 @@ pub struct Setup {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The database.
-    #[error("the database: {0}")]
+    #[error("数据库：{0}")]
     Store(#[from] StoreError),
     /// A setting that can't be.
     #[error("{0}")]
@@ -122,6 +128,7 @@ impl App {
                 "public_url：最多 {MOST_PUBLIC_URL} 个字符，否则入口链接超过接口规定的 200 个字符"
             )));
         }
+        let lock = lock_alone(&settings.database_url)?;
         let mut db_settings = DbSettings::new(&*settings.database_url.0);
         db_settings.pg_write_connections = settings.database_write_connections;
         db_settings.pg_read_connections = settings.database_read_connections;
@@ -130,7 +137,10 @@ impl App {
             tracing::info!(migration = name, "applied");
         }
         let vault = Vault::new(master_key, world.random.clone());
-        vault.check(&db).await?;
+        vault.check(&db).await.map_err(|error| match error {
+            StoreError::Corrupt(_) => OpenError::Setting(OTHER_KEY.to_owned()),
+            other => other.into(),
+        })?;
         let now_ms = world.clock.now_ms();
         let rules = Rules {
             loopback_hosts: setup.loopback_hosts,
@@ -152,7 +162,7 @@ impl App {
             .map(|code| {
                 Interface::from_code(code).ok_or_else(|| {
                     OpenError::Setting(format!(
-                        "switched_off: there is no interface {code}; `banyan interface` lists them"
+                        "switched_off：没有接口 {code}，请用 banyan interface 查看接口目录"
                     ))
                 })
             })
@@ -172,6 +182,7 @@ impl App {
             callbacks: Notify::new(),
             heartbeats: Mutex::default(),
             stopping: AtomicBool::new(false),
+            _lock: lock,
             settings,
             world,
             db,
@@ -246,6 +257,25 @@ impl App {
     pub async fn close(&self) {
         self.journal.close().await;
         self.db.close().await;
+    }
+}
+
+/// One platform works on an SQLite file at a time: leases of another are taken for leftovers.
+/// Commands that only change partners may come in beside it.
+fn lock_alone(url: &DatabaseUrl) -> Result<Option<File>, OpenError> {
+    let Some(path) = url.0.strip_prefix("sqlite:") else {
+        return Ok(None);
+    };
+    let failed = |error: &dyn std::fmt::Display| {
+        OpenError::Setting(format!("无法锁定 {path}.lock：{error}"))
+    };
+    let lock = File::create(format!("{path}.lock")).map_err(|error| failed(&error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Setting(format!(
+            "{path} 正被另一个平台进程使用：请先停止它，或换一个数据库"
+        ))),
+        Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
 }
 

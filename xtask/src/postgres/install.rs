@@ -1,10 +1,11 @@
 //! Installs PostgreSQL's server where the machine lets us: Debian or Ubuntu, as root or with a
 //! `sudo` that asks nothing.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
-use nix::unistd::geteuid;
+
+use crate::apt::privileged_shell;
 
 /// Debian's package makes a cluster `main` and starts it when first installed; nobody asked for
 /// one. The setting stands in a file of our own, because `createcluster.conf` belongs to the
@@ -41,28 +42,4 @@ pub(crate) fn install() -> Result<()> {
         bail!("apt-get could not do it ({status}). {ADVICE}");
     }
     Ok(())
-}
-
-/// A shell with root's rights, if there is apt-get to use them on and nobody need type a password.
-fn privileged_shell() -> Option<Command> {
-    if !answers(Command::new("apt-get").arg("--version")) {
-        return None;
-    }
-    if geteuid().is_root() {
-        return Some(Command::new("sh"));
-    }
-    answers(Command::new("sudo").args(["-n", "true"])).then(|| {
-        let mut sudo = Command::new("sudo");
-        sudo.args(["-n", "sh"]);
-        sudo
-    })
-}
-
-fn answers(command: &mut Command) -> bool {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }

@@ -82,6 +82,10 @@ impl Table {
             None => "SQLite（WAL，synchronous=FULL）",
             Some(_) => "PostgreSQL（服务器自身的设置）",
         };
+        let items = match options.compare[..] {
+            [few, many] => format!("{few} 与 {many}"),
+            _ => options.items.to_string(),
+        };
         let conditions = vec![
             ("版本", env!("CARGO_PKG_VERSION").to_owned()),
             ("处理器", processor()),
@@ -90,7 +94,7 @@ impl Table {
                 format!("{}（服务端与压测端共用，本机环回）", cores()),
             ),
             ("数据库", engine.to_owned()),
-            ("记录数", options.items.to_string()),
+            ("记录数", items),
             ("连接数", options.connections.to_string()),
             (
                 "每轮秒数",

@@ -13,12 +13,12 @@ pub(crate) mod serve;
 use std::future::Future;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use banyan_platform::admin::Desk;
-use banyan_platform::app::World;
+use banyan_platform::app::{OTHER_KEY, World};
 use banyan_platform::settings::Settings;
 use banyan_protocol::ambient::{SystemClock, SystemRandomness};
-use banyan_store::db::{Db, DbSettings};
+use banyan_store::db::{Db, DbSettings, StoreError};
 use banyan_store::ids::Ids;
 use banyan_store::vault::Vault;
 
@@ -48,7 +48,10 @@ pub(crate) async fn desk(settings: &Settings) -> Result<Desk> {
     let db = open(settings).await?;
     db.migrate().await.context("升级数据库结构")?;
     let vault = Vault::new(&master, world.random.clone());
-    vault.check(&db).await.context("核对主密钥")?;
+    vault.check(&db).await.map_err(|error| match error {
+        StoreError::Corrupt(_) => anyhow!(OTHER_KEY),
+        other => other.into(),
+    })?;
     let actor = ["SUDO_USER", "USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok())

@@ -35,10 +35,10 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address can't be listened on.
-    #[error("can't listen on {0}: {1}")]
+    #[error("无法监听 {0}：{1}")]
     Listen(SocketAddr, std::io::Error),
     /// The certificate or its key.
-    #[error("the certificate files: {0}")]
+    #[error("证书或私钥文件有误：{0}")]
     Certificate(std::io::Error),
 }
 

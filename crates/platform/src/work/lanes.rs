@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use banyan_store::db::StoreError;
 use banyan_store::queue::{self, JobKind};
@@ -27,6 +28,8 @@ pub(super) struct Dispatcher {
 
 /// Judging is work for processor and disk, so few lanes at once are as fast as many.
 const JUDGED_AT_ONCE: usize = 8;
+/// How long a lane rests whose task failed.
+const STOPPED_PAUSE: Duration = Duration::from_secs(1);
 /// Lanes looked at in one round.
 const MOST_LANES: i64 = 2_000;
 
@@ -54,9 +57,13 @@ impl Dispatcher {
     pub(super) async fn start_due(&mut self) -> Result<usize, StoreError> {
         while self.tasks.try_join_next().is_some() {}
         let now_ms = self.app.now_ms();
-        let due = queue::due_lanes(&self.app.db, self.kind, now_ms, MOST_LANES).await?;
+        let app = &self.app;
+        let due = queue::due_lanes(&app.db, self.kind, app.node, now_ms, MOST_LANES).await?;
         let mut started = 0;
         for lane in due {
+            if locked(&self.running).contains(&lane.lane) {
+                continue;
+            }
             let places = if lane.failures == 0 {
                 &self.healthy
             } else {
@@ -87,6 +94,8 @@ impl Dispatcher {
                 if let Err(error) = done {
                     app.meters.failure("lane");
                     tracing::warn!(%error, kind = kind.name(), lane, "a lane stopped");
+                    // What failed once will fail again in the next instant.
+                    tokio::time::sleep(STOPPED_PAUSE).await;
                 }
             });
         }

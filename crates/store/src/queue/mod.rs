@@ -145,8 +145,8 @@ pub fn leave(tx: &mut Tx<'_>, job: &NewJob, now_ms: i64) -> Result<(), StoreErro
     Ok(())
 }
 
-/// The lanes of a kind that have something due, are neither held nor paused; those that did well
-/// come first, and among them the one whose work has waited longest.
+/// The lanes of a kind that have something due, are not paused and not held by another node (what
+/// this node itself still holds, it failed to give back); those that did well come first, and among them the one whose work has waited longest.
 ///
 /// Steps from lane to lane along the index, so that a lane with a million waiting jobs costs no
 /// more than one with a single job.
@@ -156,6 +156,7 @@ pub fn leave(tx: &mut Tx<'_>, job: &NewJob, now_ms: i64) -> Result<(), StoreErro
 pub async fn due_lanes(
     db: &Db,
     kind: JobKind,
+    node: NodeId,
     now_ms: i64,
     limit: i64,
 ) -> Result<Vec<DueLane>, StoreError> {
@@ -172,7 +173,7 @@ pub async fn due_lanes(
                    WHERE j.kind = $1 AND j.state = 0 AND j.lane = lanes.lane) \
            FROM lanes LEFT JOIN lane_lease l ON l.kind = $1 AND l.lane = lanes.lane \
            WHERE lanes.lane IS NOT NULL \
-           AND (COALESCE(l.held_until_ms, 0) <= $2 OR l.held_until_ms > $5) \
+           AND (COALESCE(l.held_until_ms, 0) <= $2 OR l.held_until_ms > $5 OR l.holder = $6) \
            AND (COALESCE(l.paused_until_ms, 0) <= $2 OR l.paused_until_ms > $5)) \
          SELECT lane, failures FROM waiting WHERE due_ms <= $4 \
          ORDER BY CASE WHEN failures = 0 THEN 0 ELSE 1 END, due_ms, lane LIMIT $3",
@@ -182,6 +183,7 @@ pub async fn due_lanes(
             limit.into(),
             kind.horizon_ms(now_ms).into(),
             beyond_belief_ms(now_ms).into(),
+            node.into(),
         ],
         |row| {
             Ok(DueLane {
@@ -194,7 +196,7 @@ pub async fn due_lanes(
 }
 
 /// Takes a lane until `until_ms` with at most `limit` of its due jobs; `None` where another node
-/// holds it or it is paused.
+/// holds it or it is paused. A node begins no second task for a lane that it works on.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -211,7 +213,8 @@ pub fn lease(
         "INSERT INTO lane_lease (kind, lane, holder, held_until_ms, failures, paused_until_ms) \
          VALUES ($1, $2, $3, $4, 0, 0) \
          ON CONFLICT (kind, lane) DO UPDATE SET holder = $3, held_until_ms = $4 \
-         WHERE (lane_lease.held_until_ms <= $5 OR lane_lease.held_until_ms > $6) \
+         WHERE (lane_lease.held_until_ms <= $5 OR lane_lease.held_until_ms > $6 \
+           OR lane_lease.holder = $3) \
          AND (lane_lease.paused_until_ms <= $5 OR lane_lease.paused_until_ms > $6) \
          RETURNING failures",
         &[

@@ -40,14 +40,14 @@ crate::on_both_engines! {
         leave_jobs(db, JobKind::Callback, 7, 1..4).await;
         leave_jobs(db, JobKind::Callback, 8, 4..5).await;
         leave_jobs(db, JobKind::Judge, 9, 5..6).await;
-        let due = due_lanes(db, JobKind::Callback, 1_000, 10).await.unwrap();
+        let due = due_lanes(db, JobKind::Callback, NODE_B, 1_000, 10).await.unwrap();
         assert_eq!(lanes(&due), [7, 8]);
-        assert!(due_lanes(db, JobKind::Callback, 999, 10).await.unwrap().is_empty());
+        assert!(due_lanes(db, JobKind::Callback, NODE_B, 999, 10).await.unwrap().is_empty());
 
         let held = lease_as(db, NODE_A, 7, 1_000).await.unwrap();
         assert_eq!(held.jobs.iter().map(|job| job.id.0).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(lease_as(db, NODE_B, 7, 1_050).await, None);
-        assert_eq!(lanes(&due_lanes(db, JobKind::Callback, 1_050, 10).await.unwrap()), [8]);
+        assert_eq!(lanes(&due_lanes(db, JobKind::Callback, NODE_B, 1_050, 10).await.unwrap()), [8]);
         assert!(lease_as(db, NODE_B, 7, 1_100).await.is_some(), "the lease has ended");
 
         // The first holder learns that it lost the lane; what it did is kept all the same.
@@ -76,9 +76,9 @@ crate::on_both_engines! {
         .await
         .map_err(|error: StoreError| error)
         .unwrap();
-        assert!(due_lanes(db, JobKind::Callback, 1_999, 10).await.unwrap().is_empty());
+        assert!(due_lanes(db, JobKind::Callback, NODE_B, 1_999, 10).await.unwrap().is_empty());
         assert_eq!(lease_as(db, NODE_B, 7, 1_999).await, None);
-        let due = due_lanes(db, JobKind::Callback, 2_000, 10).await.unwrap();
+        let due = due_lanes(db, JobKind::Callback, NODE_B, 2_000, 10).await.unwrap();
         assert_eq!(due, [DueLane { lane: 7, failures: 3 }]);
         let held = lease_as(db, NODE_B, 7, 2_000).await.unwrap();
         assert_eq!((held.failures, held.jobs[0].attempts), (3, 1));
@@ -139,7 +139,7 @@ crate::on_both_engines! {
             .map_err(|error: StoreError| error)
             .unwrap();
         }
-        assert_eq!(lanes(&due_lanes(db, JobKind::Judge, 1_000, 10).await.unwrap()), [7]);
+        assert_eq!(lanes(&due_lanes(db, JobKind::Judge, NODE_B, 1_000, 10).await.unwrap()), [7]);
         let held = db
             .write(|tx| lease(tx, JobKind::Judge, 7, NODE_A, 1_000, 2_000, 10))
             .await
@@ -156,7 +156,7 @@ crate::on_both_engines! {
             .await
             .map_err(|error: StoreError| error)
             .unwrap();
-        assert_eq!(lanes(&due_lanes(db, JobKind::Callback, 1_000, 10).await.unwrap()), [7]);
+        assert_eq!(lanes(&due_lanes(db, JobKind::Callback, NODE_B, 1_000, 10).await.unwrap()), [7]);
         assert!(lease_as(db, NODE_B, 7, 1_000).await.is_some());
     }
 }
