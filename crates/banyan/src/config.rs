@@ -203,7 +203,9 @@ mod tests {
             "overdue.reconcile_at" => Value::String("01:02".to_owned()),
             "switched_off" | "overdue.next.fee_types" => Value::Array(Vec::new()),
             "maintenance" | "overdue.emergency_excluded" => Value::Boolean(true),
-            key if key.ends_with("_url") || key.ends_with("_file") => Value::String("x".to_owned()),
+            key if ["_url", "_file", "_token"].iter().any(|end| key.ends_with(end)) => {
+                Value::String("x".to_owned())
+            }
             _ => Value::Integer(1),
         };
         let mut table = Table::new();
