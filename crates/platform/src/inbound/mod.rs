@@ -259,10 +259,11 @@ async fn answer(
         manner,
     }
     .seal(&secret);
-    // Anybody can send something that does not open, or more than he may; the counters know.
+    // Anybody can send something that does not open, or the same or too much again and again: the
+    // counters know, and the journal does not fill.
     if let Err((refusal, digest)) = &done
         && authentic
-        && refusal.code != ResultCode::RateLimited
+        && !matches!(refusal.code, ResultCode::RateLimited | ResultCode::Replay)
     {
         journal_refusal(app, interface, &partner, refusal, now_ms, *digest).await;
     }
