@@ -203,7 +203,10 @@ mod tests {
             "overdue.reconcile_at" => Value::String("01:02".to_owned()),
             "switched_off" | "overdue.next.fee_types" => Value::Array(Vec::new()),
             "maintenance" | "overdue.emergency_excluded" => Value::Boolean(true),
-            key if ["_url", "_file", "_token"].iter().any(|end| key.ends_with(end)) => {
+            key if ["_url", "_file", "_token"]
+                .iter()
+                .any(|end| key.ends_with(end)) =>
+            {
                 Value::String("x".to_owned())
             }
             _ => Value::Integer(1),

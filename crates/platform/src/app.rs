@@ -13,6 +13,7 @@ use banyan_protocol::envelope::Environment;
 use banyan_store::db::{Db, DbSettings, StoreError};
 use banyan_store::ids::{Ids, NodeId};
 use banyan_store::queue::JobKind;
+use banyan_store::spool::Spool;
 use banyan_store::vault::{MasterKey, Vault};
 use tokio::sync::Notify;
 
@@ -136,6 +137,7 @@ impl App {
         for name in db.migrate().await? {
             tracing::info!(migration = name, "applied");
         }
+        let spool = Spool::open(&settings.database_url.0).await?;
         let vault = Vault::new(master_key, world.random.clone());
         vault.check(&db).await.map_err(|error| match error {
             StoreError::Corrupt(_) => OpenError::Setting(OTHER_KEY.to_owned()),
@@ -176,7 +178,7 @@ impl App {
             ids: Ids::new(db.clone()),
             // Positive and never 0, which stands for nobody.
             node: NodeId(i64::from_le_bytes(node) & i64::MAX | 1),
-            journal: JournalBehind::start(db.clone()),
+            journal: JournalBehind::start(db.clone(), spool),
             meters: Meters::new().map_err(OpenError::Setting)?,
             judging: Notify::new(),
             callbacks: Notify::new(),

@@ -1,22 +1,33 @@
 //! Writing the entries of reads behind: gathered and appended together, at most a fifth of a
 //! second late. Entries of writes do not come this way; they commit with their state.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use banyan_store::db::{Db, StoreError};
 use banyan_store::journal::{self, Entry};
+use banyan_store::spool::Spool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Entries that wait; a read waits where there are as many already.
 const WAITING: usize = 16_384;
 /// Entries that are appended together.
-const TOGETHER: usize = 1_024;
+const TOGETHER: usize = 8_192;
 /// How long the first of them waits for company. With the append itself it stays below the
 /// fifth of a second that is the most a power failure may take.
 const GATHER: Duration = Duration::from_millis(100);
+
+/// How often entries are moved from where they wait into the journal.
+const MOVE_EVERY: Duration = Duration::from_millis(250);
+/// Entries moved at once. Their indexes cost more than the reads themselves, so under full load
+/// they are moved at this pace and the rest waits for a quieter hour.
+const MOVED_AT_ONCE: usize = 500;
+/// How often at the most entries are moved once more when the journal closes.
+const CLOSING_MOVES: u32 = 40;
+/// Nothing waits, so nothing needs to be looked after.
+const FOR_EVER: Duration = Duration::from_secs(86_400);
 
 /// Takes entries and appends them behind.
 #[derive(Debug)]
@@ -26,13 +37,18 @@ pub struct JournalBehind {
 }
 
 impl JournalBehind {
-    /// Starts the writer.
+    /// Starts the writer; what still waits from the last run is moved first.
     #[must_use]
-    pub fn start(db: Db) -> Self {
+    pub fn start(db: Db, spool: Option<Spool>) -> Self {
+        let writer = Writer {
+            db,
+            waiting: spool.is_some(),
+            spool,
+        };
         let (sender, receiver) = mpsc::channel(WAITING);
         Self {
             sender: Mutex::new(Some(sender)),
-            writer: Mutex::new(Some(tokio::spawn(append_behind(db, receiver)))),
+            writer: Mutex::new(Some(tokio::spawn(append_behind(writer, receiver)))),
         }
     }
 
@@ -69,45 +85,119 @@ impl JournalBehind {
     }
 }
 
-async fn append_behind(db: Db, mut receiver: mpsc::Receiver<Entry>) {
+/// Where the entries go, and from where into the journal.
+struct Writer {
+    db: Db,
+    /// On SQLite entries wait in a file of their own.
+    spool: Option<Spool>,
+    /// Whether something may wait there.
+    waiting: bool,
+}
+
+async fn append_behind(mut writer: Writer, mut receiver: mpsc::Receiver<Entry>) {
     let mut entries = Vec::with_capacity(TOGETHER);
+    let mut moved_at = Instant::now();
     loop {
-        if receiver.recv_many(&mut entries, TOGETHER).await == 0 {
-            return;
-        }
-        let deadline = tokio::time::Instant::now() + GATHER;
-        while entries.len() < TOGETHER {
-            let room = TOGETHER - entries.len();
-            match tokio::time::timeout_at(deadline, receiver.recv_many(&mut entries, room)).await {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
+        let quiet = if writer.waiting { MOVE_EVERY } else { FOR_EVER };
+        let received = timeout(quiet, receiver.recv_many(&mut entries, TOGETHER)).await;
+        match received {
+            Ok(0) => break,
+            Ok(_) => {
+                let deadline = Instant::now() + GATHER;
+                while entries.len() < TOGETHER {
+                    let room = TOGETHER - entries.len();
+                    match timeout_at(deadline, receiver.recv_many(&mut entries, room)).await {
+                        Ok(0) | Err(_) => break,
+                        Ok(_) => {}
+                    }
+                }
+                writer.keep(std::mem::take(&mut entries)).await;
+                if moved_at.elapsed() >= MOVE_EVERY {
+                    writer.move_some().await;
+                    moved_at = Instant::now();
+                }
+            }
+            // Nobody asks anything just now.
+            Err(_) => {
+                writer.move_some().await;
+                moved_at = Instant::now();
             }
         }
-        append(&db, std::mem::take(&mut entries)).await;
+    }
+    // What is left after this waits durably for the next start.
+    for _ in 0..CLOSING_MOVES {
+        if !writer.waiting || !writer.move_some().await {
+            break;
+        }
+    }
+    if let Some(spool) = &writer.spool {
+        spool.close().await;
     }
 }
 
-/// Appends, again and again while the database is away; reads meanwhile fill the queue and then
-/// wait, so nothing is forgotten and nothing grows without bound.
-async fn append(db: &Db, entries: Vec<Entry>) {
-    let entries = std::sync::Arc::new(entries);
-    let mut pause = Duration::from_millis(50);
-    let mut tried = false;
-    loop {
-        let batch = entries.clone();
-        match db.write(move |tx| journal::append(tx, &batch)).await {
-            Ok(()) => return,
-            // A commit whose outcome was unknown had kept them after all.
-            Err(error) if error.is_conflict() && tried => return,
-            Err(error @ (StoreError::Corrupt(_) | StoreError::Panicked | StoreError::Closed)) => {
-                tracing::error!(%error, count = entries.len(), "journal entries were lost");
-                return;
+impl Writer {
+    /// Makes entries durable, again and again while the database is away; reads meanwhile fill the
+    /// queue and then wait, so nothing is forgotten and nothing grows without bound.
+    async fn keep(&mut self, entries: Vec<Entry>) {
+        let entries = Arc::new(entries);
+        let mut pause = Duration::from_millis(50);
+        let mut tried = false;
+        loop {
+            let kept = match &self.spool {
+                Some(spool) => spool.put(&entries).await,
+                None => {
+                    let batch = entries.clone();
+                    self.db.write(move |tx| journal::append(tx, &batch)).await
+                }
+            };
+            match kept {
+                Ok(()) => {
+                    self.waiting = self.spool.is_some();
+                    return;
+                }
+                // A commit whose outcome was unknown had kept them after all.
+                Err(error) if error.is_conflict() && tried => return,
+                Err(
+                    error @ (StoreError::Corrupt(_) | StoreError::Panicked | StoreError::Closed),
+                ) => {
+                    tracing::error!(%error, count = entries.len(), "journal entries were lost");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, count = entries.len(), "the journal waits for the database");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                    tried = true;
+                }
+            }
+        }
+    }
+
+    /// Moves the entries that have waited longest into the journal; gives whether it could.
+    async fn move_some(&mut self) -> bool {
+        let Some(spool) = &self.spool else {
+            self.waiting = false;
+            return true;
+        };
+        let moved = async {
+            let Some(first) = spool.first(MOVED_AT_ONCE).await? else {
+                return Ok(false);
+            };
+            let entries = first.entries.clone();
+            self.db
+                .write(move |tx| journal::append_once(tx, &entries))
+                .await?;
+            spool.forget(&first).await?;
+            Ok::<_, StoreError>(true)
+        };
+        match moved.await {
+            Ok(more) => {
+                self.waiting = more;
+                true
             }
             Err(error) => {
-                tracing::warn!(%error, count = entries.len(), "the journal waits for the database");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(5));
-                tried = true;
+                tracing::warn!(%error, "waiting entries could not be moved into the journal yet");
+                false
             }
         }
     }

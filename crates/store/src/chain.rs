@@ -10,7 +10,7 @@
 
 use banyan_protocol::crypto::sm3::{self, Sm3Digest};
 
-use crate::db::{Cell, Db, Row, StoreError, Tx, Val};
+use crate::db::{Cell, Db, Row, StoreError, Tx};
 use crate::vault::Vault;
 
 /// A table that is sealed into a chain.
@@ -22,7 +22,7 @@ pub struct Chain {
     pub unsealed: &'static str,
     /// The entries of block `$1`, in the order of their ids.
     pub of_block: &'static str,
-    /// Puts entry `$2` into block `$1`.
+    /// Puts the unsealed entries from `$2` to `$3` into block `$1`.
     pub mark: &'static str,
     /// Removes the entries of block `$1`.
     pub remove: &'static str,
@@ -76,11 +76,14 @@ pub fn seal_next(
             (&digest).into(),
         ],
     )?;
-    let marks: Vec<Vec<Val<'_>>> = entries
-        .iter()
-        .map(|entry| vec![number.into(), entry.id.into()])
-        .collect();
-    tx.execute_each(chain.mark, &marks)?;
+    // The entries are the first unsealed ones, so those between their ends are exactly they, unless
+    // another one committed in this very moment: then the next attempt takes it along.
+    let ends = entries.first().zip(entries.last());
+    let (first, last) = ends.map_or((0, 0), |(first, last)| (first.id, last.id));
+    let marked = tx.execute(chain.mark, &[number.into(), first.into(), last.into()])?;
+    if i64::try_from(marked) != Ok(count) {
+        return Err(StoreError::Busy);
+    }
     Ok(entries.len())
 }
 
@@ -279,7 +282,7 @@ mod tests {
                     id,
                     at_ms: 1_000 + id,
                     partner: PartnerId(5),
-                    interface: "ORG_MDL_002",
+                    interface: "ORG_MDL_002".into(),
                     direction: Direction::Received,
                     result: "000000".to_owned(),
                     person: (id % 2 == 0).then_some(crate::vault::PersonCode([7; 32])),

@@ -3,13 +3,17 @@
 //! A write's entry commits together with its state; a read's entry is appended shortly after. Both
 //! tables are sealed into hash chains by [`crate::chain`].
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use crate::chain::Chain;
 use crate::db::{ColumnType, Db, Insert, StoreError, Tx, Val};
 use crate::ids::PartnerId;
 use crate::vault::PersonCode;
 
 /// One exchanged message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its id.
     pub id: i64,
@@ -18,7 +22,7 @@ pub struct Entry {
     /// With whom.
     pub partner: PartnerId,
     /// By which interface code.
-    pub interface: &'static str,
+    pub interface: Cow<'static, str>,
     /// Who began.
     pub direction: Direction,
     /// The result code, or the fault of a call that got no answer.
@@ -34,7 +38,7 @@ pub struct Entry {
 }
 
 /// Who began an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// The partner called us.
     Received,
@@ -66,7 +70,7 @@ pub const JOURNAL: Chain = Chain {
                subject, digest FROM journal WHERE block IS NULL ORDER BY id LIMIT $1",
     of_block: "SELECT id, at_ms, partner_id, interface, direction, result, person, purpose, \
                subject, digest FROM journal WHERE block = $1 ORDER BY id",
-    mark: "UPDATE journal SET block = $1 WHERE id = $2",
+    mark: "UPDATE journal SET block = $1 WHERE id >= $2 AND id <= $3 AND block IS NULL",
     remove: "DELETE FROM journal WHERE block = $1",
 };
 
@@ -77,7 +81,7 @@ pub const OPERATOR_AUDIT: Chain = Chain {
                FROM operator_audit WHERE block IS NULL ORDER BY id LIMIT $1",
     of_block: "SELECT id, at_ms, actor, action, target, detail \
                FROM operator_audit WHERE block = $1 ORDER BY id",
-    mark: "UPDATE operator_audit SET block = $1 WHERE id = $2",
+    mark: "UPDATE operator_audit SET block = $1 WHERE id >= $2 AND id <= $3 AND block IS NULL",
     remove: "DELETE FROM operator_audit WHERE block = $1",
 };
 
@@ -99,6 +103,18 @@ const JOURNAL_COLUMNS: &[(&str, ColumnType)] = &[
 /// # Errors
 /// Any [`StoreError`].
 pub fn append(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<(), StoreError> {
+    insert(tx, entries, "")
+}
+
+/// Appends entries of which some may have been appended before.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn append_once(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<(), StoreError> {
+    insert(tx, entries, "ON CONFLICT (id) DO NOTHING")
+}
+
+fn insert(tx: &mut Tx<'_>, entries: &[Entry], tail: &str) -> Result<(), StoreError> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -109,7 +125,7 @@ pub fn append(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<(), StoreError> {
                 entry.id.into(),
                 entry.at_ms.into(),
                 entry.partner.into(),
-                entry.interface.into(),
+                (&*entry.interface).into(),
                 match entry.direction {
                     Direction::Received => 0.into(),
                     Direction::Sent => 1.into(),
@@ -125,7 +141,7 @@ pub fn append(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<(), StoreError> {
     let insert = Insert {
         table: "journal",
         columns: JOURNAL_COLUMNS,
-        tail: "",
+        tail,
     };
     tx.insert_rows(&insert, &rows)?;
     Ok(())

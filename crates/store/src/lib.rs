@@ -14,6 +14,7 @@ pub mod overdue;
 pub mod partners;
 pub mod queue;
 pub mod schedule;
+pub mod spool;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod vault;

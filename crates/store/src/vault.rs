@@ -28,7 +28,9 @@ pub struct Vault {
 pub struct MasterKey([u8; 32]);
 
 /// A person as records are looked up: the keyed code of (idType, idNo).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct PersonCode(pub [u8; 32]);
 
 /// Which column a sealed value belongs to; it opens nowhere else.
@@ -159,11 +161,13 @@ impl Vault {
     #[must_use]
     pub fn ehealth_card_id(&self, id_type: &str, id_no: &str) -> String {
         let id_no = id_no.trim().to_ascii_uppercase();
-        self.index
-            .code(&[id_type.as_bytes(), id_no.as_bytes()])
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = String::with_capacity(64);
+        for byte in self.index.code(&[id_type.as_bytes(), id_no.as_bytes()]) {
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        text
     }
 
     /// The code of a block of a hash chain.

@@ -50,7 +50,7 @@ impl Call<'_> {
             id: self.app.ids.next().await?,
             at_ms: self.now_ms,
             partner: self.partner.id,
-            interface: self.interface.code(),
+            interface: self.interface.code().into(),
             direction: Direction::Received,
             result: ResultCode::Success.code().to_owned(),
             person: about.person,

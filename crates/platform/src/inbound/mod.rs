@@ -428,7 +428,7 @@ async fn journal_refusal(
         id,
         at_ms: now_ms,
         partner: partner.id,
-        interface: interface.code(),
+        interface: interface.code().into(),
         direction: Direction::Received,
         result: refusal.code.code().to_owned(),
         person: None,

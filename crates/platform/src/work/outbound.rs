@@ -72,7 +72,7 @@ pub(super) async fn entry(
         id: app.ids.next().await?,
         at_ms: app.now_ms(),
         partner: partner.id,
-        interface: interface.code(),
+        interface: interface.code().into(),
         direction: Direction::Sent,
         result: result.to_owned(),
         person: None,

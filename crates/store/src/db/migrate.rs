@@ -1,7 +1,7 @@
 //! Migrations: forward only, run at start, by one process at a time.
 //!
-//! One text for both engines: it writes BIGINT, TEXT and BLOB, and BLOB becomes BYTEA for
-//! PostgreSQL. A migration runs in one transaction, together with its entry in the history. Expand
+//! One text for both engines: it writes BIGINT, TEXT and BLOB; BLOB becomes BYTEA for PostgreSQL,
+//! and a BIGINT that is the primary key INTEGER for SQLite. A migration runs in one transaction, together with its entry in the history. Expand
 //! first and contract a release later, for an older node may still be running beside this one;
 //! for the same reason a history that is ahead of this program is no error. An applied migration
 //! whose text has changed since is.
@@ -54,7 +54,7 @@ pub(super) async fn on_sqlite(
     sqlite: &Sqlite,
     list: &[MigrationText],
 ) -> Result<Vec<String>, StoreError> {
-    let runner = runner(list, str::to_owned)?;
+    let runner = runner(list, integer_keys)?;
     let mut connection = sqlite.connect()?;
     // SQLite's own lock ends with each transaction; this one spans them, and ends with the process.
     let mut lock_path = sqlite.path().as_os_str().to_owned();
@@ -112,6 +112,12 @@ fn failed(error: refinery::Error) -> StoreError {
         cause = inner.source();
     }
     StoreError::Sql(text)
+}
+
+/// Only a key of the type INTEGER is the row's own number on SQLite; one of any other type is a
+/// second tree beside the table.
+fn integer_keys(sql: &str) -> String {
+    sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
 }
 
 /// The word BLOB, in any case, becomes BYTEA.
