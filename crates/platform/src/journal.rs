@@ -9,7 +9,7 @@ use banyan_store::journal::{self, Entry};
 use banyan_store::spool::Spool;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Entries that wait; a read waits where there are as many already.
 const WAITING: usize = 16_384;
@@ -103,13 +103,15 @@ async fn append_behind(mut writer: Writer, mut receiver: mpsc::Receiver<Entry>) 
         match received {
             Ok(0) => break,
             Ok(_) => {
-                let deadline = Instant::now() + GATHER;
+                // Asleep, not listening: to be woken by each entry would cost more than the entry.
+                if !receiver.is_closed() {
+                    sleep(GATHER).await;
+                }
                 while entries.len() < TOGETHER {
-                    let room = TOGETHER - entries.len();
-                    match timeout_at(deadline, receiver.recv_many(&mut entries, room)).await {
-                        Ok(0) | Err(_) => break,
-                        Ok(_) => {}
-                    }
+                    let Ok(entry) = receiver.try_recv() else {
+                        break;
+                    };
+                    entries.push(entry);
                 }
                 writer.keep(std::mem::take(&mut entries)).await;
                 if moved_at.elapsed() >= MOVE_EVERY {
@@ -165,7 +167,7 @@ impl Writer {
                 }
                 Err(error) => {
                     tracing::warn!(%error, count = entries.len(), "the journal waits for the database");
-                    tokio::time::sleep(pause).await;
+                    sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
                     tried = true;
                 }
