@@ -95,7 +95,7 @@ async fn show_list(
             return Ok(respond(StatusCode::UNAUTHORIZED, page::no_session()));
         };
         let own = list::own_list(&app, &visitor).await?;
-        let news = query.as_deref().and_then(refresh::News::from_query);
+        let news = query.as_deref().and_then(page::News::from_query);
         Ok::<_, StoreError>(respond(StatusCode::OK, page::own_list(&own, news)))
     };
     shown.await.unwrap_or_else(|error| failed(&app, &error))

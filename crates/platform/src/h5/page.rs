@@ -3,8 +3,42 @@
 use banyan_protocol::wire::{Amount, LocalTime, Scalar as _};
 use banyan_store::overdue::items::State;
 
-use super::refresh::News;
 use crate::overdue::list::OwnList;
+
+/// What a refresh came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// Some records changed.
+    Changed,
+    /// None did.
+    Unchanged,
+    /// Some hospitals did not answer.
+    Unanswered,
+}
+
+impl News {
+    pub(super) const fn as_query(self) -> &'static str {
+        match self {
+            Self::Changed => "refreshed=changed",
+            Self::Unchanged => "refreshed=unchanged",
+            Self::Unanswered => "refreshed=unanswered",
+        }
+    }
+
+    pub(super) fn from_query(query: &str) -> Option<Self> {
+        [Self::Changed, Self::Unchanged, Self::Unanswered]
+            .into_iter()
+            .find(|news| news.as_query() == query)
+    }
+
+    const fn said(self) -> &'static str {
+        match self {
+            Self::Changed => "已向医院核实，名单已更新。",
+            Self::Unchanged => "已向医院核实，没有变化。",
+            Self::Unanswered => "部分医院暂未答复，名单可能不是最新，请稍后再试或联系医院。",
+        }
+    }
+}
 
 /// The list of a citizen.
 pub(super) fn own_list(list: &OwnList, news: Option<News>) -> String {

@@ -9,7 +9,8 @@ use banyan_store::overdue::links::Visitor;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{LIST_PATH, failed, page, respond, visitor};
+use super::page::{self, News};
+use super::{LIST_PATH, failed, respond, visitor};
 use crate::app::App;
 use crate::overdue::settlement::Settled;
 use crate::work::reconcile;
@@ -21,17 +22,6 @@ const FRESH_MS: i64 = 60_000;
 const MOST_ITEMS: i64 = 20;
 /// Hospitals asked at once.
 const AT_ONCE: usize = 4;
-
-/// What a refresh came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum News {
-    /// Some records changed.
-    Changed,
-    /// None did.
-    Unchanged,
-    /// Some hospitals did not answer.
-    Unanswered,
-}
 
 /// Asks the hospitals and leads back to the list.
 pub(super) async fn handle(State(app): State<App>, headers: HeaderMap) -> Response {
@@ -94,29 +84,5 @@ fn same_origin(app: &App, headers: &HeaderMap) -> bool {
         (Some(site), _) => site == "same-origin",
         (None, Some(origin)) => app.public_url.starts_with(origin),
         (None, None) => true,
-    }
-}
-
-impl News {
-    const fn as_query(self) -> &'static str {
-        match self {
-            Self::Changed => "refreshed=changed",
-            Self::Unchanged => "refreshed=unchanged",
-            Self::Unanswered => "refreshed=unanswered",
-        }
-    }
-
-    pub(super) fn from_query(query: &str) -> Option<Self> {
-        [Self::Changed, Self::Unchanged, Self::Unanswered]
-            .into_iter()
-            .find(|news| news.as_query() == query)
-    }
-
-    pub(super) const fn said(self) -> &'static str {
-        match self {
-            Self::Changed => "已向医院核实，名单已更新。",
-            Self::Unchanged => "已向医院核实，没有变化。",
-            Self::Unanswered => "部分医院暂未答复，名单可能不是最新，请稍后再试或联系医院。",
-        }
     }
 }
