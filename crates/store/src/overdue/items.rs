@@ -216,7 +216,8 @@ pub async fn by_ids(db: &Db, ids: &[ItemId]) -> Result<Vec<Item>, StoreError> {
 }
 
 /// What a person has unpaid, as `asker` may see it: real-name records of every hospital, and the
-/// asker's own besides. `of` narrows it to one hospital. At most `limit` records, oldest first.
+/// asker's own besides. `of` narrows it to one hospital. At most `limit` records, in the order of
+/// their ids: the index gives it for nothing, and this is the look-up that everybody waits for.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -231,7 +232,7 @@ pub async fn unpaid_of_person(
         "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, changed_ms \
          FROM overdue_item WHERE person = $1 AND state = 0 \
          AND (real_name = 1 OR partner_id = $2) AND ($3 = 0 OR partner_id = $3) \
-         ORDER BY created_ms, id LIMIT $4",
+         ORDER BY id LIMIT $4",
         &[
             (&person.0).into(),
             asker.into(),
