@@ -69,11 +69,6 @@ impl ManualClock {
     pub fn advance_ms(&self, by_ms: i64) {
         self.0.fetch_add(by_ms, Ordering::SeqCst);
     }
-
-    /// Puts the clock to this moment.
-    pub fn set_ms(&self, now_ms: i64) {
-        self.0.store(now_ms, Ordering::SeqCst);
-    }
 }
 
 impl Clock for ManualClock {

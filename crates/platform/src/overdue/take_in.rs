@@ -13,7 +13,6 @@ use crate::inbound::call::{About, Call};
 use crate::refusal::Refusal;
 
 /// A batch that passed the door.
-#[derive(Debug)]
 pub(super) struct TakenIn<'a> {
     pub(super) kind: BatchKind,
     pub(super) org_request_id: &'a str,

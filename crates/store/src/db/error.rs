@@ -45,12 +45,6 @@ impl StoreError {
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
     }
-
-    /// Whether the same call may well succeed a little later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy | Self::Unavailable(_) | Self::Timeout)
-    }
 }
 
 impl From<rusqlite::Error> for StoreError {

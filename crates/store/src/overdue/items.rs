@@ -107,6 +107,17 @@ pub enum Cause {
     Reconciled,
 }
 
+/// What [`read_item`] reads, in its order.
+macro_rules! select_item {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, partner_id, org_trace_id, person, person_sealed, real_name, user_type, \
+             med_type, fee_type, item_name, amount_fen, actual_ms, state FROM overdue_item ",
+            $condition
+        )
+    };
+}
+
 const ITEM_COLUMNS: &[(&str, ColumnType)] = &[
     ("id", ColumnType::I64),
     ("partner_id", ColumnType::I64),
@@ -189,9 +200,7 @@ pub fn by_org_trace_ids<'a>(
         .map(|id| vec![partner.into(), id.into()])
         .collect();
     tx.query_each(
-        "SELECT id, partner_id, org_trace_id, person, person_sealed, real_name, user_type, \
-         med_type, fee_type, item_name, amount_fen, actual_ms, state \
-         FROM overdue_item WHERE partner_id = $1 AND org_trace_id = $2",
+        select_item!("WHERE partner_id = $1 AND org_trace_id = $2"),
         &sets,
         read_item,
     )
@@ -204,13 +213,7 @@ pub fn by_org_trace_ids<'a>(
 pub async fn by_ids(db: &Db, ids: &[ItemId]) -> Result<Vec<Item>, StoreError> {
     let sets: Vec<Vec<Val<'_>>> = ids.iter().map(|id| vec![(*id).into()]).collect();
     let found = db
-        .query_each(
-            "SELECT id, partner_id, org_trace_id, person, person_sealed, real_name, user_type, \
-             med_type, fee_type, item_name, amount_fen, actual_ms, state \
-             FROM overdue_item WHERE id = $1",
-            &sets,
-            read_item,
-        )
+        .query_each(select_item!("WHERE id = $1"), &sets, read_item)
         .await?;
     Ok(found.into_iter().flatten().collect())
 }
