@@ -259,18 +259,23 @@ impl Desk {
     }
 
     /// Another process holds the file, or the disk is gone: those who queue would each wait as
-    /// long as the first did, for the same answer.
+    /// long as the first did, for the same answer. They are taken from the queue before anybody is
+    /// answered: whoever writes again after an answer is not of those who waited.
     fn refuse_all(&mut self, first: Box<dyn Job>, why: &StoreError) -> Option<oneshot::Sender<()>> {
         tracing::warn!(error = %why, "a write could not begin");
-        first.refuse(why.clone());
-        for _ in 0..self.waiting.max_capacity() {
+        let mut refused = vec![first];
+        let mut close = None;
+        while close.is_none() && refused.len() <= self.waiting.max_capacity() {
             match self.waiting.try_recv() {
-                Ok(Message::Write(job)) => job.refuse(why.clone()),
-                Ok(Message::Close(done)) => return Some(done),
+                Ok(Message::Write(job)) => refused.push(job),
+                Ok(Message::Close(done)) => close = Some(done),
                 Err(_) => break,
             }
         }
-        None
+        for job in refused {
+            job.refuse(why.clone());
+        }
+        close
     }
 
     /// Runs a closure with nothing to protect before it: if it fails, all is rolled back.
