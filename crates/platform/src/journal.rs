@@ -7,9 +7,9 @@ use std::time::Duration;
 use banyan_store::db::{Db, StoreError};
 use banyan_store::journal::{self, Entry};
 use banyan_store::spool::Spool;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Entries that wait; a read waits where there are as many already.
 const WAITING: usize = 16_384;
@@ -19,36 +19,49 @@ const TOGETHER: usize = 8_192;
 /// fifth of a second that is the most a power failure may take.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// How often entries are moved from where they wait into the journal.
-const MOVE_EVERY: Duration = Duration::from_millis(250);
-/// Entries moved at once. Their indexes cost more than the reads themselves, so under full load
-/// they are moved at this pace and the rest waits for a quieter hour.
+/// How often entries are moved from where they wait into the journal, at the most. Each commit to
+/// the main file makes every reader forget what it remembers of it, so many are moved in one go.
+const MOVE_EVERY: Duration = Duration::from_secs(2);
+/// Entries moved in one transaction, so that others who write need not wait for long.
 const MOVED_AT_ONCE: usize = 500;
+/// Transactions in one go. Their indexes cost more than the reads themselves, so under full load
+/// entries are moved at this pace, 2,000 a second, and the rest waits for a quieter hour.
+const MOVES_IN_A_GO: u32 = 8;
 /// How often at the most entries are moved once more when the journal closes.
 const CLOSING_MOVES: u32 = 40;
-/// Nothing waits, so nothing needs to be looked after.
-const FOR_EVER: Duration = Duration::from_secs(86_400);
+/// How long the mover rests where the database is away.
+const MOVE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Takes entries and appends them behind.
 #[derive(Debug)]
 pub struct JournalBehind {
     sender: Mutex<Option<mpsc::Sender<Entry>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl JournalBehind {
-    /// Starts the writer; what still waits from the last run is moved first.
+    /// Starts the writer, and the mover where entries wait in a file of their own; what still waits
+    /// from the last run is moved first.
     #[must_use]
     pub fn start(db: Db, spool: Option<Spool>) -> Self {
-        let writer = Writer {
-            db,
-            waiting: spool.is_some(),
-            spool,
-        };
         let (sender, receiver) = mpsc::channel(WAITING);
+        let keeper = Keeper {
+            db: db.clone(),
+            spool: spool.clone(),
+        };
+        let tasks = match spool {
+            None => vec![tokio::spawn(append_behind(keeper, receiver, None))],
+            Some(spool) => {
+                let (kept, news) = watch::channel(());
+                vec![
+                    tokio::spawn(append_behind(keeper, receiver, Some(kept))),
+                    tokio::spawn(move_behind(Mover { db, spool }, news)),
+                ]
+            }
+        };
         Self {
             sender: Mutex::new(Some(sender)),
-            writer: Mutex::new(Some(tokio::spawn(append_behind(writer, receiver)))),
+            tasks: Mutex::new(tasks),
         }
     }
 
@@ -72,76 +85,109 @@ impl JournalBehind {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(writer) = writer
-            && let Err(error) = writer.await
-        {
-            tracing::error!(%error, "the journal's writer ended badly");
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the journal ended badly");
+            }
         }
     }
 }
 
-/// Where the entries go, and from where into the journal.
-struct Writer {
-    db: Db,
-    /// On SQLite entries wait in a file of their own.
-    spool: Option<Spool>,
-    /// Whether something may wait there.
-    waiting: bool,
-}
-
-async fn append_behind(mut writer: Writer, mut receiver: mpsc::Receiver<Entry>) {
+/// Gathers entries and makes them durable; says so to the mover, if there is one.
+async fn append_behind(
+    keeper: Keeper,
+    mut receiver: mpsc::Receiver<Entry>,
+    kept: Option<watch::Sender<()>>,
+) {
     let mut entries = Vec::with_capacity(TOGETHER);
-    let mut moved_at = Instant::now();
-    loop {
-        let quiet = if writer.waiting { MOVE_EVERY } else { FOR_EVER };
-        let received = timeout(quiet, receiver.recv_many(&mut entries, TOGETHER)).await;
-        match received {
-            Ok(0) => break,
-            Ok(_) => {
-                // Asleep, not listening: to be woken by each entry would cost more than the entry.
-                if !receiver.is_closed() {
-                    sleep(GATHER).await;
-                }
-                while entries.len() < TOGETHER {
-                    let Ok(entry) = receiver.try_recv() else {
-                        break;
-                    };
-                    entries.push(entry);
-                }
-                writer.keep(std::mem::take(&mut entries)).await;
-                if moved_at.elapsed() >= MOVE_EVERY {
-                    writer.move_some().await;
-                    moved_at = Instant::now();
-                }
-            }
-            // Nobody asks anything just now.
-            Err(_) => {
-                writer.move_some().await;
-                moved_at = Instant::now();
-            }
+    while receiver.recv_many(&mut entries, TOGETHER).await > 0 {
+        // Asleep, not listening: to be woken by each entry would cost more than the entry.
+        if !receiver.is_closed() {
+            sleep(GATHER).await;
+        }
+        while entries.len() < TOGETHER {
+            let Ok(entry) = receiver.try_recv() else {
+                break;
+            };
+            entries.push(entry);
+        }
+        keeper.keep(&mut entries).await;
+        if let Some(kept) = &kept {
+            kept.send_replace(());
         }
     }
-    // What is left after this waits durably for the next start.
-    for _ in 0..CLOSING_MOVES {
-        if !writer.waiting || !writer.move_some().await {
+}
+
+/// Moves entries from where they wait into the journal, until nobody keeps any more.
+async fn move_behind(mover: Mover, mut news: watch::Receiver<()>) {
+    // Something may wait from the last run.
+    let mut waiting = true;
+    loop {
+        let went_at = Instant::now();
+        if waiting {
+            news.mark_unchanged();
+            waiting = match mover.move_some(MOVES_IN_A_GO).await {
+                Ok(more) => more,
+                Err(error) => {
+                    tracing::warn!(%error, "waiting entries could not be moved into the journal yet");
+                    sleep(MOVE_AGAIN).await;
+                    true
+                }
+            };
+        }
+        let closed = if waiting {
+            // What is left is moved at its pace, unless the end comes first.
+            tokio::select! {
+                () = sleep_until(went_at + MOVE_EVERY) => false,
+                closed = closed(&mut news) => closed,
+            }
+        } else {
+            let closed = news.changed().await.is_err();
+            waiting = true;
+            if !closed {
+                sleep_until(went_at + MOVE_EVERY).await;
+            }
+            closed
+        };
+        if closed {
             break;
         }
     }
-    if let Some(spool) = &writer.spool {
-        spool.close().await;
+    // What is left after this waits durably for the next start.
+    if let Err(error) = mover.move_some(CLOSING_MOVES).await {
+        tracing::warn!(%error, "waiting entries stay where they are until the next start");
     }
+    mover.spool.close().await;
 }
 
-impl Writer {
+/// Waits until nobody keeps entries any more; gives `true`.
+async fn closed(news: &mut watch::Receiver<()>) -> bool {
+    while news.changed().await.is_ok() {}
+    true
+}
+
+/// Makes entries durable.
+struct Keeper {
+    db: Db,
+    /// On SQLite entries wait in a file of their own.
+    spool: Option<Spool>,
+}
+
+/// Moves waiting entries into the journal.
+struct Mover {
+    db: Db,
+    spool: Spool,
+}
+
+impl Keeper {
     /// Makes entries durable, again and again while the database is away; reads meanwhile fill the
     /// queue and then wait, so nothing is forgotten and nothing grows without bound.
-    async fn keep(&mut self, entries: Vec<Entry>) {
-        let entries = Arc::new(entries);
+    async fn keep(&self, entries: &mut Vec<Entry>) {
+        let entries = Arc::new(std::mem::replace(
+            entries,
+            Vec::with_capacity(entries.len()),
+        ));
         let mut pause = Duration::from_millis(50);
         let mut tried = false;
         loop {
@@ -153,10 +199,7 @@ impl Writer {
                 }
             };
             match kept {
-                Ok(()) => {
-                    self.waiting = self.spool.is_some();
-                    return;
-                }
+                Ok(()) => return,
                 // A commit whose outcome was unknown had kept them after all.
                 Err(error) if error.is_conflict() && tried => return,
                 Err(
@@ -174,33 +217,22 @@ impl Writer {
             }
         }
     }
+}
 
-    /// Moves the entries that have waited longest into the journal; gives whether it could.
-    async fn move_some(&mut self) -> bool {
-        let Some(spool) = &self.spool else {
-            self.waiting = false;
-            return true;
-        };
-        let moved = async {
-            let Some(first) = spool.first(MOVED_AT_ONCE).await? else {
+impl Mover {
+    /// Moves the entries that have waited longest into the journal, in so many transactions at the
+    /// most; gives whether some may be left.
+    async fn move_some(&self, transactions: u32) -> Result<bool, StoreError> {
+        for _ in 0..transactions {
+            let Some(first) = self.spool.first(MOVED_AT_ONCE).await? else {
                 return Ok(false);
             };
             let entries = first.entries.clone();
             self.db
                 .write(move |tx| journal::append_once(tx, &entries))
                 .await?;
-            spool.forget(&first).await?;
-            Ok::<_, StoreError>(true)
-        };
-        match moved.await {
-            Ok(more) => {
-                self.waiting = more;
-                true
-            }
-            Err(error) => {
-                tracing::warn!(%error, "waiting entries could not be moved into the journal yet");
-                false
-            }
+            self.spool.forget(&first).await?;
         }
+        Ok(true)
     }
 }

@@ -25,7 +25,7 @@ pub struct Waiting {
 
 const MIGRATIONS: &[MigrationText] = &[(
     "V0001__waiting",
-    "CREATE TABLE waiting (id BIGINT PRIMARY KEY, entries TEXT NOT NULL);",
+    "CREATE TABLE waiting (id BIGINT PRIMARY KEY, entries BLOB NOT NULL);",
 )];
 
 impl Spool {
@@ -47,13 +47,13 @@ impl Spool {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn put(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        let text = serde_json::to_string(entries)
+        let packed = postcard::to_stdvec(entries)
             .map_err(|error| StoreError::Corrupt(format!("entries of the journal: {error}")))?;
         self.db
             .write(move |tx| {
                 tx.execute(
                     "INSERT INTO waiting (entries) VALUES ($1)",
-                    &[(&text).into()],
+                    &[(&packed).into()],
                 )?;
                 Ok(())
             })
@@ -77,11 +77,11 @@ impl Spool {
                 .query_opt(
                     "SELECT id, entries FROM waiting WHERE id > $1 ORDER BY id LIMIT 1",
                     &[after.into()],
-                    |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?)),
+                    |row| Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?)),
                 )
                 .await?;
-            let Some((last_row, text)) = row else { break };
-            let entries: Vec<Entry> = serde_json::from_str(&text)
+            let Some((last_row, packed)) = row else { break };
+            let entries: Vec<Entry> = postcard::from_bytes(&packed)
                 .map_err(|error| StoreError::Corrupt(format!("waiting entries: {error}")))?;
             match &mut found {
                 Some(found) => {

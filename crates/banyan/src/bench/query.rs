@@ -76,7 +76,9 @@ struct Figures {
     echo_rate: f64,
     echo_p50_ms: f64,
     echo_p99_ms: f64,
+    echo_cpu_us: f64,
     rate: f64,
+    cpu_us: f64,
     p50_ms: f64,
     p99_ms: f64,
     ratio: f64,
@@ -113,6 +115,14 @@ impl Figures {
             "毫秒",
             self.echo_p99_ms,
         ));
+        if self.cpu_us.is_finite() {
+            let cpu = |what, cpu_us| Figure::new(format!("{what}{suffix}"), "微秒", cpu_us);
+            table.add(
+                cpu("查询所用处理器时间（两端合计）", self.cpu_us)
+                    .ratio(self.echo_cpu_us / self.cpu_us),
+            );
+            table.add(cpu("空应答所用处理器时间（两端合计）", self.echo_cpu_us));
+        }
         table.note(format!(
             "查询{suffix}：请求报文 {sent} 字节，应答报文约 {received} 字节；抽查并解密了 {} 份应答，内容全部正确",
             self.checked
@@ -185,7 +195,9 @@ impl Bench<'_> {
             echo_rate: of(&echoes, &Outcome::rate),
             echo_p50_ms: of(&echoes, &|round| round.latency_ms(0.5)),
             echo_p99_ms: of(&echoes, &|round| round.latency_ms(0.99)),
+            echo_cpu_us: of(&echoes, &Outcome::cpu_us),
             rate: of(&queries, &Outcome::rate),
+            cpu_us: of(&queries, &Outcome::cpu_us),
             p50_ms: of(&queries, &|round| round.latency_ms(0.5)),
             p99_ms: of(&queries, &|round| round.latency_ms(0.99)),
             ratio: median(&ratios),

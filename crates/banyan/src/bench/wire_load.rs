@@ -46,6 +46,8 @@ pub(super) struct Outcome {
     pub(super) calls: u64,
     pub(super) seconds: f64,
     latencies_us: Vec<f64>,
+    /// What this process, server and callers together, computed meanwhile.
+    cpu: Option<Duration>,
     /// Some replies with the subjects of their requests.
     pub(super) samples: Vec<(u64, Vec<u8>)>,
 }
@@ -53,6 +55,13 @@ pub(super) struct Outcome {
 impl Outcome {
     pub(super) fn rate(&self) -> f64 {
         super::number(self.calls) / self.seconds
+    }
+
+    /// Processor time of a call, server and callers together, in microseconds.
+    pub(super) fn cpu_us(&self) -> f64 {
+        self.cpu.map_or(f64::NAN, |cpu| {
+            cpu.as_secs_f64() * 1e6 / super::number(self.calls)
+        })
     }
 
     /// The latency below which this share of the calls was answered, in milliseconds.
@@ -81,7 +90,7 @@ pub(super) async fn play(requests: Arc<Vec<Prepared>>, round: Round) -> Result<O
     for _ in 0..round.connections {
         connections.push(Connection::open(round.address).await?);
     }
-    let began = Instant::now();
+    let (began, cpu_before) = (Instant::now(), cpu_time());
     let mut callers = JoinSet::new();
     for mut connection in connections {
         let (requests, next) = (requests.clone(), next.clone());
@@ -115,6 +124,7 @@ pub(super) async fn play(requests: Arc<Vec<Prepared>>, round: Round) -> Result<O
         calls: 0,
         seconds: 0.0,
         latencies_us: Vec::new(),
+        cpu: None,
         samples: Vec::new(),
     };
     while let Some(caller) = callers.join_next().await {
@@ -122,11 +132,26 @@ pub(super) async fn play(requests: Arc<Vec<Prepared>>, round: Round) -> Result<O
         outcome.latencies_us.extend(latencies_us);
         outcome.samples.extend(samples);
     }
+    outcome.cpu = cpu_time()
+        .zip(cpu_before)
+        .map(|(after, before)| after.saturating_sub(before));
     outcome.seconds = began.elapsed().as_secs_f64();
     outcome.calls = outcome.latencies_us.len() as u64;
     outcome.latencies_us.sort_by(f64::total_cmp);
     ensure!(outcome.calls > 0, "一次调用也没有完成");
     Ok(outcome)
+}
+
+/// What this process has computed so far; `None` where the system does not say it in Linux's way.
+fn cpu_time() -> Option<Duration> {
+    /// Ticks of `/proc` are hundredths of a second on every Linux that Rust runs on.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name, in parentheses, may itself hold spaces. utime and stime are fields 14 and 15.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u32>().ok();
+    Some(TICK * (ticks()? + ticks()?))
 }
 
 fn contains(text: &[u8], wanted: &[u8]) -> bool {

@@ -152,7 +152,7 @@ impl Db {
 
     /// One optional row for each set of parameters, in their order: many point look-ups at once.
     /// On SQLite they run on the calling thread, so there should be no more than a message has
-    /// items; on PostgreSQL they share the pipeline of the read connections.
+    /// items; on PostgreSQL they are one statement over arrays.
     ///
     /// # Errors
     /// Any [`StoreError`], also the one `map` returns.
@@ -168,11 +168,10 @@ impl Db {
                 .map(|params| sqlite.query_opt(sql, params, &mut map))
                 .collect(),
             Kind::Postgres(postgres) => {
-                let reads = param_sets.iter().map(|params| postgres.read(sql, params));
-                let answers = futures_util::future::try_join_all(reads).await?;
+                let answers = postgres.read_each(sql, param_sets).await?;
                 answers
                     .iter()
-                    .map(|rows| rows.first().map(|row| map(&row.into())).transpose())
+                    .map(|row| row.as_ref().map(|row| map(&row.into())).transpose())
                     .collect()
             }
         }

@@ -126,8 +126,8 @@ impl<'a> Tx<'a> {
         })
     }
 
-    /// The first row, if any, for each set of parameters, in order: a prepared loop on SQLite,
-    /// pipelined on PostgreSQL.
+    /// The first row, if any, for each set of parameters, in order: a prepared loop on SQLite, one
+    /// statement over arrays on PostgreSQL.
     ///
     /// # Errors
     /// Any [`StoreError`], also the one `map` returns.
@@ -203,6 +203,17 @@ impl<'a> Tx<'a> {
     }
 }
 
+impl ColumnType {
+    /// PostgreSQL's name for it.
+    pub(super) const fn on_postgres(self) -> &'static str {
+        match self {
+            Self::I64 => "BIGINT",
+            Self::Text => "TEXT",
+            Self::Blob => "BYTEA",
+        }
+    }
+}
+
 impl Insert<'_> {
     fn row_text(&self) -> String {
         let places = (1..=self.columns.len()).map(|n| format!("${n}"));
@@ -217,14 +228,11 @@ impl Insert<'_> {
 
     /// The same rows as arrays, one for each column.
     pub(super) fn array_text(&self) -> String {
-        let arrays = self.columns.iter().enumerate().map(|(index, (_, kind))| {
-            let kind = match kind {
-                ColumnType::I64 => "BIGINT",
-                ColumnType::Text => "TEXT",
-                ColumnType::Blob => "BYTEA",
-            };
-            format!("${}::{kind}[]", index + 1)
-        });
+        let arrays = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, (_, kind))| format!("${}::{}[]", index + 1, kind.on_postgres()));
         format!(
             "INSERT INTO {} ({}) SELECT * FROM UNNEST({}) {}",
             self.table,

@@ -1,5 +1,6 @@
 //! PostgreSQL: pipelined reads, and a pool for writes.
 
+mod arrays;
 mod connection;
 mod reads;
 mod tx;
@@ -11,7 +12,7 @@ use tokio_postgres::{Client, Row};
 
 use super::settings::Server;
 use super::{DbSettings, StoreError, Tx, Val, WriteCounts};
-use reads::Reads;
+use reads::{Each, Reads, Rows};
 pub(super) use tx::PgTx;
 use writes::Writes;
 
@@ -52,7 +53,16 @@ impl Postgres {
 
     pub(super) async fn read(&self, sql: &str, params: &[Val<'_>]) -> Result<Vec<Row>, StoreError> {
         self.check_open()?;
-        self.reads.read(sql, params).await
+        self.reads.read(Rows(sql, params)).await
+    }
+
+    pub(super) async fn read_each(
+        &self,
+        sql: &str,
+        sets: &[Vec<Val<'_>>],
+    ) -> Result<Vec<Option<Row>>, StoreError> {
+        self.check_open()?;
+        self.reads.read(Each(sql, sets)).await
     }
 
     pub(super) async fn scan<T, E>(

@@ -10,6 +10,38 @@ use super::connection::{Connection, Failure, connect};
 use crate::db::settings::Server;
 use crate::db::{StoreError, Val};
 
+/// What is asked of a connection, as often as it takes.
+pub(super) trait Question: Sync {
+    type Answer: Send;
+
+    fn put(
+        &self,
+        connection: &Connection,
+    ) -> impl Future<Output = Result<Self::Answer, Failure>> + Send;
+}
+
+/// All rows for these parameters.
+pub(super) struct Rows<'a>(pub(super) &'a str, pub(super) &'a [Val<'a>]);
+
+/// The first row, if any, for each set of parameters.
+pub(super) struct Each<'a>(pub(super) &'a str, pub(super) &'a [Vec<Val<'a>>]);
+
+impl Question for Rows<'_> {
+    type Answer = Vec<Row>;
+
+    async fn put(&self, connection: &Connection) -> Result<Vec<Row>, Failure> {
+        connection.query(self.0, self.1).await
+    }
+}
+
+impl Question for Each<'_> {
+    type Answer = Vec<Option<Row>>;
+
+    async fn put(&self, connection: &Connection) -> Result<Vec<Option<Row>>, Failure> {
+        connection.query_each(self.0, self.1).await
+    }
+}
+
 /// The pause after a failed connect: doubled each time, within these bounds.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -50,23 +82,23 @@ impl Reads {
         }
     }
 
-    /// Reads change nothing, so a lost connection is replaced and the read asked once more.
-    pub(super) async fn read(&self, sql: &str, params: &[Val<'_>]) -> Result<Vec<Row>, StoreError> {
+    /// Reads change nothing, so a lost connection is replaced and the question asked once more.
+    pub(super) async fn read<Q: Question>(&self, question: Q) -> Result<Q::Answer, StoreError> {
         let slot = &self.slots[self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len()];
-        let first = match self.ask(slot, sql, params).await {
+        let first = match self.ask(slot, &question).await {
             Err(failure) if failure.lost || failure.stale => failure,
             settled => return settled.map_err(|failure| failure.error),
         };
         tracing::debug!(error = %first.error, "a read is asked once more");
-        let second = self.ask(slot, sql, params).await;
+        let second = self.ask(slot, &question).await;
         second.map_err(|failure| failure.error)
     }
 
-    async fn ask(&self, slot: &Slot, sql: &str, params: &[Val<'_>]) -> Result<Vec<Row>, Failure> {
+    async fn ask<Q: Question>(&self, slot: &Slot, question: &Q) -> Result<Q::Answer, Failure> {
         let connection = self.connection(slot).await?;
-        let answer = tokio::time::timeout(self.patience, connection.query(sql, params)).await;
+        let answer = tokio::time::timeout(self.patience, question.put(&connection)).await;
         let failure = match answer {
-            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(failure)) => failure,
             Err(_) => {
                 slot.discard(&connection);

@@ -3,15 +3,17 @@
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
+use super::arrays;
 use super::connection::{Connection, Failure};
-use crate::db::{ColumnType, Insert, StoreError, Val};
+use crate::db::{Insert, StoreError, Val};
 
 /// Statements under way at a time, a bound on what is buffered.
 const PIPELINE: usize = 256;
 /// Rows an array insert takes.
 const ROWS_PER_INSERT: usize = 1_000;
+/// Sets of parameters that one look-up takes.
+const SETS_PER_QUERY: usize = 1_000;
 
 pub(in crate::db) struct PgTx<'a> {
     connection: &'a Connection,
@@ -75,13 +77,10 @@ impl<'a> PgTx<'a> {
         sql: &str,
         param_sets: &[Vec<Val<'_>>],
     ) -> Result<Vec<Option<Row>>, StoreError> {
-        self.prepare(sql)?;
         let mut found = Vec::with_capacity(param_sets.len());
-        for sets in param_sets.chunks(PIPELINE) {
-            let all = join_all(sets.iter().map(|params| self.connection.query(sql, params)));
-            for answer in self.runtime.block_on(all) {
-                found.push(self.note(answer)?.into_iter().next());
-            }
+        for sets in param_sets.chunks(SETS_PER_QUERY) {
+            let answer = self.runtime.block_on(self.connection.query_each(sql, sets));
+            found.extend(self.note(answer)?);
         }
         Ok(found)
     }
@@ -92,13 +91,11 @@ impl<'a> PgTx<'a> {
         rows: &[Vec<Val<'_>>],
     ) -> Result<u64, StoreError> {
         let sql = insert.array_text();
+        let kinds: Vec<_> = insert.columns.iter().map(|(_, kind)| *kind).collect();
         let mut inserted = 0;
         for rows in rows.chunks(ROWS_PER_INSERT) {
-            let mut arrays = Vec::with_capacity(insert.columns.len());
-            for (index, (_, kind)) in insert.columns.iter().enumerate() {
-                arrays.push(array(*kind, index, rows)?);
-            }
-            let params: Vec<_> = arrays.iter().map(|array| &**array).collect();
+            let arrays = arrays::columns(&kinds, rows)?;
+            let params: Vec<_> = arrays.iter().map(|array| &**array as _).collect();
             let answer = self
                 .runtime
                 .block_on(self.connection.execute_raw(&sql, &params));
@@ -118,50 +115,4 @@ impl<'a> PgTx<'a> {
             failure.error
         })
     }
-}
-
-/// One column of the rows.
-fn array<'a>(
-    kind: ColumnType,
-    index: usize,
-    rows: &'a [Vec<Val<'a>>],
-) -> Result<Box<dyn ToSql + Sync + 'a>, StoreError> {
-    let cells = rows.iter().map(|row| row.get(index).unwrap_or(&Val::Null));
-    Ok(match kind {
-        ColumnType::I64 => Box::new(
-            cells
-                .map(|cell| match cell {
-                    Val::Null => Ok(None),
-                    Val::I64(number) => Ok(Some(*number)),
-                    other => Err(unfit(other, "a number")),
-                })
-                .collect::<Result<Vec<Option<i64>>, _>>()?,
-        ),
-        ColumnType::Text => Box::new(
-            cells
-                .map(|cell| match cell {
-                    Val::Null => Ok(None),
-                    Val::Text(_) if cell.holds_nul() => Err(StoreError::nul()),
-                    Val::Text(text) => Ok(Some(&**text)),
-                    other => Err(unfit(other, "text")),
-                })
-                .collect::<Result<Vec<Option<&str>>, _>>()?,
-        ),
-        ColumnType::Blob => Box::new(
-            cells
-                .map(|cell| match cell {
-                    Val::Null => Ok(None),
-                    Val::Blob(bytes) => Ok(Some(&**bytes)),
-                    other => Err(unfit(other, "bytes")),
-                })
-                .collect::<Result<Vec<Option<&[u8]>>, _>>()?,
-        ),
-    })
-}
-
-fn unfit(value: &Val<'_>, wanted: &str) -> StoreError {
-    StoreError::Sql(format!(
-        "a row holds {} where {wanted} belongs",
-        value.kind()
-    ))
 }

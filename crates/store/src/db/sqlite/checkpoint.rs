@@ -14,23 +14,29 @@
 //! a log that may reach 280 MB under a flood. The latencies are those of a full queue.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::reader::Readers;
 use super::{Role, connect};
 use crate::db::StoreError;
 use crate::db::settings::Checkpoints;
 
 /// Pages written between two rounds of the checkpointer (16 MB).
 const POKE_EVERY_PAGES: i32 = 4_096;
+/// How often snapshots are ended that nobody uses any more: each keeps the log, also what other
+/// programs write into it, from being begun anew.
+const SNAPSHOT_ROUND: Duration = Duration::from_secs(1);
 
 /// Decides after each commit who moves the log, and when.
 pub(super) struct Checkpointer {
     plan: Checkpoints,
     poked_at: i32,
+    readers: Arc<Readers>,
     thread: Option<(SyncSender<()>, JoinHandle<()>)>,
 }
 
@@ -39,16 +45,18 @@ impl Checkpointer {
         path: &Path,
         busy_timeout: Duration,
         plan: Checkpoints,
+        readers: &Arc<Readers>,
     ) -> Result<Self, StoreError> {
         let thread = match plan {
             Checkpoints::Writer { .. } => None,
             Checkpoints::OwnThread { .. } => {
                 let connection = connect(path, Role::Writer, busy_timeout)?;
+                let readers = Arc::clone(readers);
                 // One poke waiting is as good as many.
                 let (poke, pokes) = sync_channel(1);
                 let thread = std::thread::Builder::new()
                     .name("banyan-checkpoint".to_owned())
-                    .spawn(move || serve(&connection, &pokes))
+                    .spawn(move || serve(&connection, &readers, &pokes))
                     .map_err(|error| StoreError::Unavailable(error.to_string()))?;
                 Some((poke, thread))
             }
@@ -56,6 +64,7 @@ impl Checkpointer {
         Ok(Self {
             plan,
             poked_at: 0,
+            readers: Arc::clone(readers),
             thread,
         })
     }
@@ -70,6 +79,7 @@ impl Checkpointer {
             Checkpoints::Writer { pages } => pages,
         };
         if pages >= backstop {
+            self.readers.end_stale_snapshots();
             passive(writer);
         } else if let Some((poke, _)) = &self.thread
             && pages - self.poked_at >= POKE_EVERY_PAGES
@@ -88,9 +98,16 @@ impl Checkpointer {
     }
 }
 
-fn serve(connection: &Connection, pokes: &Receiver<()>) {
-    while pokes.recv().is_ok() {
-        passive(connection);
+fn serve(connection: &Connection, readers: &Readers, pokes: &Receiver<()>) {
+    loop {
+        let poked = pokes.recv_timeout(SNAPSHOT_ROUND);
+        if poked == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+        readers.end_stale_snapshots();
+        if poked.is_ok() {
+            passive(connection);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) struct Sqlite {
     busy_timeout: Duration,
     queue_timeout: Duration,
     closed: AtomicBool,
-    readers: Readers,
+    readers: Arc<Readers>,
     scans: Arc<Semaphore>,
     idle_scans: Arc<Mutex<Vec<Connection>>>,
     writer: Writer,
@@ -42,9 +42,11 @@ impl Sqlite {
 
     fn open_now(path: PathBuf, settings: &DbSettings) -> Result<Self, StoreError> {
         let busy_timeout = Duration::from_millis(settings.busy_timeout_ms);
-        let writer = Writer::start(&path, busy_timeout, settings)?;
+        let counts = Arc::new(Counts::default());
+        let readers = Arc::new(Readers::new(&path, busy_timeout, Arc::clone(&counts)));
+        let writer = Writer::start(&path, busy_timeout, settings, counts, &readers)?;
         Ok(Self {
-            readers: Readers::new(&path, busy_timeout),
+            readers,
             path,
             busy_timeout,
             queue_timeout: settings.queue_timeout(),
@@ -165,6 +167,25 @@ impl Sqlite {
             return Err(StoreError::Closed);
         }
         Ok(())
+    }
+}
+
+/// What was written since the start.
+#[derive(Default)]
+struct Counts {
+    writes: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl Counts {
+    fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+
+    /// Before anybody is told that his write was kept: who reads after that must read it.
+    fn note_commit(&self, writes: u64) {
+        self.writes.fetch_add(writes, Ordering::Relaxed);
+        self.commits.fetch_add(1, Ordering::Release);
     }
 }
 

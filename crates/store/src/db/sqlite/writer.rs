@@ -8,14 +8,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpointer;
-use super::{Role, connect, statement};
+use super::reader::Readers;
+use super::{Counts, Role, connect, statement};
 use crate::db::{DbSettings, StoreError, Tx, WriteCounts};
 
 /// Closures in a commit: a bound on what one failing commit takes along.
@@ -29,12 +30,6 @@ pub(super) struct Writer {
     counts: Arc<Counts>,
 }
 
-#[derive(Default)]
-struct Counts {
-    writes: AtomicU64,
-    commits: AtomicU64,
-}
-
 enum Message {
     Write(Box<dyn Job>),
     Close(oneshot::Sender<()>),
@@ -45,6 +40,8 @@ impl Writer {
         path: &Path,
         busy_timeout: Duration,
         settings: &DbSettings,
+        counts: Arc<Counts>,
+        readers: &Arc<Readers>,
     ) -> Result<Self, StoreError> {
         let mut connection = connect(path, Role::Writer, busy_timeout)?;
         // This hook also takes the place of SQLite's own automatic checkpoint.
@@ -54,9 +51,8 @@ impl Writer {
             seen.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        let checkpointer = Checkpointer::start(path, busy_timeout, settings.checkpoints)?;
+        let checkpointer = Checkpointer::start(path, busy_timeout, settings.checkpoints, readers)?;
         let (queue, waiting) = mpsc::channel(settings.write_queue.max(1));
-        let counts = Arc::new(Counts::default());
         let desk = Desk {
             connection,
             waiting,
@@ -105,7 +101,7 @@ impl Writer {
     pub(super) fn counts(&self) -> WriteCounts {
         WriteCounts {
             writes: self.counts.writes.load(Ordering::Relaxed),
-            commits: self.counts.commits.load(Ordering::Relaxed),
+            commits: self.counts.commits(),
         }
     }
 
@@ -333,8 +329,7 @@ impl Desk {
             self.roll_back();
             return Err(error);
         }
-        self.counts.writes.fetch_add(kept, Ordering::Relaxed);
-        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        self.counts.note_commit(kept);
         Ok(())
     }
 

@@ -310,3 +310,39 @@ fn spawn_write<T: Send + 'static>(
     let db = db.clone();
     tokio::spawn(async move { db.write(f).await })
 }
+
+/// A reader stays in its snapshot for a moment; what another program commits is seen all the same,
+/// and the reader does not keep the log from being emptied.
+#[tokio::test]
+async fn a_reader_s_snapshot_does_not_last_on_sqlite() {
+    let db = open_unmigrated(Engine::Sqlite, |_| ()).await;
+    notes(&db).await;
+    assert_eq!(count(&db).await, 0);
+    let path = db.url.strip_prefix("sqlite:").unwrap();
+    let other = rusqlite::Connection::open(path).unwrap();
+    other
+        .execute_batch("PRAGMA busy_timeout = 5000; INSERT INTO notes (id) VALUES (1)")
+        .unwrap();
+    let patience = Duration::from_secs(10);
+    let seen = async {
+        while count(&db).await != 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(patience, seen).await.unwrap();
+    // Nobody reads now: the snapshot that is open is ended for want of use.
+    let emptied = tokio::task::spawn_blocking(move || {
+        let began = std::time::Instant::now();
+        while began.elapsed() < patience {
+            let busy: i64 = other
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+                .unwrap();
+            if busy == 0 {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(emptied.await.unwrap());
+    db.close().await;
+}
