@@ -334,6 +334,7 @@ async fn partner(desk: &Desk, kind: Kind, org_id: Option<&str>, name: &str) -> R
                 grants: None,
                 rate_per_second: 100_000,
                 plain_replies: true,
+                corrections: false,
             })
             .await?;
         }

@@ -1,6 +1,7 @@
 //! Writing the entries of reads behind: gathered and appended together, at most a fifth of a
 //! second late. Entries of writes do not come this way; they commit with their state.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ const MOVE_EVERY: Duration = Duration::from_millis(250);
 const MOVED_AT_ONCE: usize = 500;
 /// How often at the most entries are moved once more when the journal closes.
 const CLOSING_MOVES: u32 = 40;
+/// How long somebody who wants to know waits for what is gathered just now.
+const GATHERED: Duration = Duration::from_secs(2);
+/// A read ends as long after its beginning at the most: the time limit of a call, and some more.
+const LONGEST_READ_MS: i64 = 20_000;
 /// Nothing waits, so nothing needs to be looked after.
 const FOR_EVER: Duration = Duration::from_secs(86_400);
 
@@ -34,21 +39,31 @@ const FOR_EVER: Duration = Duration::from_secs(86_400);
 pub struct JournalBehind {
     sender: Mutex<Option<mpsc::Sender<Entry>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Entries that were left here so far.
+    left: AtomicU64,
+    /// Entries of them that are durable, or lost.
+    kept: Arc<AtomicU64>,
+    spool: Option<Spool>,
 }
 
 impl JournalBehind {
     /// Starts the writer; what still waits from the last run is moved first.
     #[must_use]
     pub fn start(db: Db, spool: Option<Spool>) -> Self {
+        let kept = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             db,
             waiting: spool.is_some(),
-            spool,
+            spool: spool.clone(),
+            kept: kept.clone(),
         };
         let (sender, receiver) = mpsc::channel(WAITING);
         Self {
             sender: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(tokio::spawn(append_behind(writer, receiver)))),
+            left: AtomicU64::new(0),
+            kept,
+            spool,
         }
     }
 
@@ -63,7 +78,34 @@ impl JournalBehind {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
             .ok_or(StoreError::Closed)?;
+        self.left.fetch_add(1, Ordering::SeqCst);
         sender.send(entry).await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Whether the journal holds every entry of this node's reads that were begun up to this
+    /// moment. Waits a moment for those that are gathered just now.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn holds_all_until(&self, moment_ms: i64) -> Result<bool, StoreError> {
+        let left = self.left.load(Ordering::SeqCst);
+        let asked = Instant::now();
+        while self.kept.load(Ordering::SeqCst) < left {
+            if asked.elapsed() > GATHERED {
+                return Ok(false);
+            }
+            sleep(GATHER / 4).await;
+        }
+        let Some(spool) = &self.spool else {
+            return Ok(true);
+        };
+        let waiting = spool.first(1).await?;
+        let mut times = waiting
+            .iter()
+            .flat_map(|waiting| &waiting.entries)
+            .map(|entry| entry.at_ms);
+        // Entries wait in the order in which their reads ended.
+        Ok(times.all(|at_ms| at_ms > moment_ms + LONGEST_READ_MS))
     }
 
     /// Appends what waits and stops.
@@ -92,6 +134,8 @@ struct Writer {
     spool: Option<Spool>,
     /// Whether something may wait there.
     waiting: bool,
+    /// How many entries need not be waited for any longer.
+    kept: Arc<AtomicU64>,
 }
 
 async fn append_behind(mut writer: Writer, mut receiver: mpsc::Receiver<Entry>) {
@@ -113,7 +157,9 @@ async fn append_behind(mut writer: Writer, mut receiver: mpsc::Receiver<Entry>) 
                     };
                     entries.push(entry);
                 }
+                let count = entries.len() as u64;
                 writer.keep(std::mem::take(&mut entries)).await;
+                writer.kept.fetch_add(count, Ordering::SeqCst);
                 if moved_at.elapsed() >= MOVE_EVERY {
                     writer.move_some().await;
                     moved_at = Instant::now();
