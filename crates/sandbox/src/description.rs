@@ -61,6 +61,9 @@ pub struct MztAccess {
     pub app_id: String,
     /// 密钥.
     pub secret: String,
+    /// Its page of what it was told, and the base address of the telling.
+    #[serde(default)]
+    pub url: String,
 }
 
 /// An insurer's registration at the 统一对外接口.
@@ -279,6 +282,7 @@ mod tests {
             mzt: MztAccess {
                 app_id: "mzt".to_owned(),
                 secret: "mzt-secret-mzt-secret".to_owned(),
+                url: "http://127.0.0.1:9002/".to_owned(),
             },
             insurers: vec![InsurerAccess {
                 chs_fjs_appid: "hmb".to_owned(),
@@ -309,7 +313,7 @@ mod tests {
                 &json["hospitals"][0],
                 "appId callbackUrl orgId orgName secret",
             ),
-            (&json["mzt"], "appId secret"),
+            (&json["mzt"], "appId secret url"),
             (
                 &json["insurers"][0],
                 "chs_fjs_appid chs_fjs_appsecret level serviceIds",

@@ -96,7 +96,7 @@ fn is_the_contract(description: &Value) {
         keys(description),
         "citizens console edge edgeApiKey environment hospitals insurers mzt platform"
     );
-    assert_eq!(keys(&description["mzt"]), "appId secret");
+    assert_eq!(keys(&description["mzt"]), "appId secret url");
     assert_eq!(keys(&description["console"]), "password url username");
     assert_eq!(description["environment"], "test");
     let hospitals = description["hospitals"].as_array().unwrap();
