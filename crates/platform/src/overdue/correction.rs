@@ -106,6 +106,10 @@ pub(super) async fn of_revocation(
     partner: &Partner,
     job: &Job,
 ) -> Result<Turn, StoreError> {
+    if !partner.corrections {
+        // It wished them when this one was left, and does so no more.
+        return Ok(Turn::NotNeeded);
+    }
     let Some((revocation, asked_ms)) = corrections::correction(&app.db, job.subject).await? else {
         return Ok(Turn::Gone);
     };

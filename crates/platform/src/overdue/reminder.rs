@@ -19,6 +19,8 @@ use crate::directory::Partner;
 use crate::settings::Reminders;
 
 const DAY_MS: i64 = 86_400_000;
+/// A reminder that is not taken is given up before this.
+const MOST_PATIENCE_MS: i64 = 10 * DAY_MS;
 
 /// Whether somebody who owes is to be reminded now.
 #[must_use]
@@ -32,7 +34,9 @@ pub fn is_due(settings: &Reminders, debtor: &Debtor, now_ms: i64) -> bool {
             >= LocalTime::day_number(told_ms) + i64::from(settings.every_days)
     });
     let enough = last.unchanged && last.times >= i64::from(settings.max_times);
-    !last.waits && rested && !enough && is_old_enough(settings, &debtor.debts, now_ms)
+    // One that waits for longer stands in the lane of a channel that was switched off.
+    let waits = last.waits && now_ms - last.made_ms <= MOST_PATIENCE_MS;
+    !waits && rested && !enough && is_old_enough(settings, &debtor.debts, now_ms)
 }
 
 fn is_old_enough(settings: &Reminders, debts: &Debts, now_ms: i64) -> bool {
@@ -67,7 +71,7 @@ pub(super) async fn of_person(app: &App, partner: &Partner, job: &Job) -> Result
     if let Some(due_ms) = quiet_until_ms(settings, now_ms) {
         return Ok(Turn::NotBefore { due_ms });
     }
-    let Some((person, debts, sealed)) = reminders::owed(&app.db, job.subject).await? else {
+    let Some((person, debts, sealed)) = reminders::owed(&app.db, job.subject, job.id).await? else {
         return Ok(Turn::NotNeeded);
     };
     if !is_old_enough(settings, &debts, now_ms) {
@@ -125,6 +129,7 @@ mod tests {
         Last {
             id: 1,
             waits: false,
+            made_ms: ms(at),
             told_ms: Some(ms(at)),
             times,
             unchanged: true,
@@ -187,8 +192,13 @@ mod tests {
         assert!(!due(&debtor(since, Some(changed)), "2026-03-08 10:00:00"));
         let waiting = Last {
             waits: true,
+            made_ms: ms("2026-03-02 10:00:00"),
             ..told("2026-01-02 10:07:00", 1)
         };
-        assert!(!due(&debtor(since, Some(waiting)), "2026-03-09 10:00:00"));
+        assert!(!due(&debtor(since, Some(waiting)), "2026-03-12 10:00:00"));
+        assert!(
+            due(&debtor(since, Some(waiting)), "2026-03-13 10:00:00"),
+            "its channel is gone"
+        );
     }
 }

@@ -51,7 +51,8 @@ pub struct NewCorrection {
 }
 
 /// How long after a revocation the askers are looked for at the earliest: what was asked before is
-/// noted by then, in the journal or where entries wait for it.
+/// noted by then, in the journal or where entries wait for it. Other nodes write theirs into the
+/// journal within a fifth of a second, so this is ample.
 const NOTED_MS: i64 = 10_000;
 
 /// Notes that a record was revoked by this change, and leaves the job (with the id `job`) that

@@ -53,6 +53,8 @@ pub struct Last {
     pub id: i64,
     /// Whether it still waits to be told.
     pub waits: bool,
+    /// When it was made.
+    pub made_ms: i64,
     /// When one was last told.
     pub told_ms: Option<i64>,
     /// How often in a row the same debts were told.
@@ -153,13 +155,14 @@ pub async fn next_piece(db: &Db, walk: &Walk, entries: i64) -> Result<Piece, Sto
         let mut lasts: HashMap<PersonCode, (Last, [i64; 3])> = tx
             .query(
                 "SELECT r.person, r.id, j.state, r.told_ms, r.times, r.items, r.amount_fen, \
-                 r.newest_ms FROM overdue_reminder r LEFT JOIN job j ON j.id = r.job_id \
+                 r.newest_ms, r.made_ms FROM overdue_reminder r LEFT JOIN job j ON j.id = r.job_id \
                  WHERE r.person > $1 AND r.person <= $2",
                 &range,
                 |row| {
                     let last = Last {
                         id: row.get(1)?,
                         waits: row.get::<Option<i64>>(2)? == Some(0),
+                        made_ms: row.get(8)?,
                         told_ms: row.get(3)?,
                         times: row.get(4)?,
                         unchanged: false,
@@ -290,18 +293,20 @@ const COLUMNS: &[(&str, ColumnType)] = &[
 ];
 
 /// Whom a reminder is about, and what he owes at this moment, with who he is as the record has it
-/// that was reported last. `None` where he owes nothing any more, or the reminder is gone.
+/// that was reported last. `None` where he owes nothing any more, the reminder is gone, or `job` is
+/// not its latest: a later one has taken its place.
 ///
 /// # Errors
 /// Any [`StoreError`].
 pub async fn owed(
     db: &Db,
     reminder: i64,
+    job: JobId,
 ) -> Result<Option<(PersonCode, Debts, Vec<u8>)>, StoreError> {
     let person = db
         .query_opt(
-            "SELECT person FROM overdue_reminder WHERE id = $1",
-            &[reminder.into()],
+            "SELECT person FROM overdue_reminder WHERE id = $1 AND job_id = $2",
+            &[reminder.into(), job.into()],
             |row| row.get::<[u8; 32]>(0),
         )
         .await?;

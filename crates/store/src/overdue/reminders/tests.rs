@@ -107,9 +107,9 @@ crate::on_both_engines! {
 
         assert!(left(db, &walk, &piece, 50, 10_000).await);
         assert_eq!(under_way(db).await.unwrap(), None, "it was the last piece");
-        let (whose, owed_now, sealed) = owed(db, 50).await.unwrap().unwrap();
+        let (whose, owed_now, sealed) = owed(db, 50, JobId(51)).await.unwrap().unwrap();
         assert_eq!((whose, owed_now, sealed), (person(1), debts, vec![1]));
-        assert!(owed(db, 999).await.unwrap().is_none());
+        assert!(owed(db, 50, JobId(53)).await.unwrap().is_none(), "a later one took its place");
     }
 
     async fn each_piece_is_done_once_whoever_walks(db: &TestDb) {
@@ -165,7 +165,7 @@ crate::on_both_engines! {
         let piece = next_piece(db, &walk, 100).await.unwrap();
         left(db, &walk, &piece, 50, 10_000).await;
         let tell = |at_ms| async move {
-            let (_, debts, _) = owed(db, 50).await.unwrap().unwrap();
+            let (_, debts, _) = owed(db, 50, JobId(51)).await.unwrap().unwrap();
             db.write(move |tx| {
                 queue::end(tx, JobKind::Reminder, &[(JobId(51), JobEnd::Done)], at_ms)?;
                 note_told(tx, 50, &debts, at_ms)
@@ -179,7 +179,7 @@ crate::on_both_engines! {
         };
         tell(11_000).await;
         tell(12_000).await;
-        let twice = Last { id: 50, waits: false, told_ms: Some(12_000), times: 2, unchanged: true };
+        let twice = Last { id: 50, waits: false, made_ms: 10_000, told_ms: Some(12_000), times: 2, unchanged: true };
         assert_eq!(last(13_000).await, twice);
         let paid = Change { id: 90, item: ItemId(1), from: State::Unpaid, to: State::Paid, cause: Cause::Update, batch: None };
         db.write(move |tx| items::change_state(tx, &paid, 14_000)).await.unwrap();
@@ -190,7 +190,7 @@ crate::on_both_engines! {
         // Who owes nothing any more is forgotten when his last reminder is old enough.
         let paid = Change { id: 91, item: ItemId(2), ..paid };
         db.write(move |tx| items::change_state(tx, &paid, 18_000)).await.unwrap();
-        assert!(owed(db, 50).await.unwrap().is_none());
+        assert!(owed(db, 50, JobId(51)).await.unwrap().is_none());
         for (now_ms, rows) in [(10_000 + DAY_MS, 1), (10_001 + DAY_MS, 0)] {
             let walk = begun(db, now_ms + 20_000).await;
             let piece = next_piece(db, &walk, 100).await.unwrap();
