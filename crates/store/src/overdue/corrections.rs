@@ -210,7 +210,7 @@ pub fn note_told(tx: &mut Tx<'_>, correction: i64, now_ms: i64) -> Result<(), St
 }
 
 /// Removes at most `limit` corrections and as many revocations from before `before_ms` of which
-/// nothing waits or was given up; gives how many.
+/// nothing waits or was given up (each of the two has its index); gives how many.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -219,7 +219,9 @@ pub fn prune(tx: &mut Tx<'_>, before_ms: i64, limit: i64) -> Result<u64, StoreEr
         "DELETE FROM overdue_correction WHERE id IN (SELECT c.id FROM overdue_revocation r \
          JOIN overdue_correction c ON c.revocation_id = r.id WHERE r.revoked_ms < $1 \
          AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = $3 AND j.lane = c.partner_id \
-         AND j.state <> 1 AND j.subject = c.id) ORDER BY r.revoked_ms LIMIT $2)",
+         AND j.state = 0 AND j.subject = c.id) \
+         AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = $3 AND j.lane = c.partner_id \
+         AND j.state = 2 AND j.subject = c.id) ORDER BY r.revoked_ms LIMIT $2)",
         &[
             before_ms.into(),
             limit.into(),
@@ -231,7 +233,9 @@ pub fn prune(tx: &mut Tx<'_>, before_ms: i64, limit: i64) -> Result<u64, StoreEr
          WHERE r.revoked_ms < $1 \
          AND NOT EXISTS (SELECT 1 FROM overdue_correction c WHERE c.revocation_id = r.id) \
          AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = $3 AND j.lane = r.partner_id \
-         AND j.state <> 1 AND j.subject = r.id) ORDER BY r.revoked_ms LIMIT $2)",
+         AND j.state = 0 AND j.subject = r.id) \
+         AND NOT EXISTS (SELECT 1 FROM job j WHERE j.kind = $3 AND j.lane = r.partner_id \
+         AND j.state = 2 AND j.subject = r.id) ORDER BY r.revoked_ms LIMIT $2)",
         &[
             before_ms.into(),
             limit.into(),

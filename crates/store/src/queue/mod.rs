@@ -212,7 +212,8 @@ pub fn leave_many(tx: &mut Tx<'_>, jobs: &[NewJob], now_ms: i64) -> Result<(), S
 /// this node itself still holds, it failed to give back); those that did well come first, and among them the one whose work has waited longest.
 ///
 /// Steps from lane to lane along the index, so that a lane with a million waiting jobs costs no
-/// more than one with a single job.
+/// more than one with a single job. What waits is worked out once for each lane, which neither
+/// engine would do unasked.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -233,7 +234,7 @@ pub async fn due_lanes(
            SELECT lanes.kind, (SELECT MIN(j.lane) FROM job j \
                    WHERE j.kind = lanes.kind AND j.state = 0 AND j.lane > lanes.lane) \
            FROM lanes WHERE lanes.lane IS NOT NULL) \
-         , waiting (lane, failures, due_ms) AS ( \
+         , waiting (lane, failures, due_ms) AS MATERIALIZED ( \
            SELECT lanes.lane, COALESCE(l.failures, 0), \
                   (SELECT MIN(j.due_ms) FROM job j \
                    WHERE j.kind = lanes.kind AND j.state = 0 AND j.lane = lanes.lane) \
