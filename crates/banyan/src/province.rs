@@ -229,8 +229,8 @@ impl Province {
             mzt: MztAccess {
                 app_id: mzt_setup.app_id,
                 secret: mzt_setup.secret,
-                url: mzt_inbox.url().to_string(),
             },
+            mzt_url: mzt_inbox.url().to_string(),
             insurers: Vec::new(),
             citizens: citizens.to_vec(),
             console: ConsoleAccess {

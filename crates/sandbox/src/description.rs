@@ -27,6 +27,10 @@ pub struct SandboxDescription {
     pub hospitals: Vec<HospitalAccess>,
     /// 闽政通.
     pub mzt: MztAccess,
+    /// Where 闽政通 shows what it was told; also the base address of the telling. Beside its
+    /// registration, which stays the same from start to start.
+    #[serde(default)]
+    pub mzt_url: String,
     /// The insurers' channels.
     pub insurers: Vec<InsurerAccess>,
     /// The citizens.
@@ -61,9 +65,6 @@ pub struct MztAccess {
     pub app_id: String,
     /// 密钥.
     pub secret: String,
-    /// Its page of what it was told, and the base address of the telling.
-    #[serde(default)]
-    pub url: String,
 }
 
 /// An insurer's registration at the 统一对外接口.
@@ -282,8 +283,8 @@ mod tests {
             mzt: MztAccess {
                 app_id: "mzt".to_owned(),
                 secret: "mzt-secret-mzt-secret".to_owned(),
-                url: "http://127.0.0.1:9002/".to_owned(),
             },
+            mzt_url: "http://127.0.0.1:9002/".to_owned(),
             insurers: vec![InsurerAccess {
                 chs_fjs_appid: "hmb".to_owned(),
                 chs_fjs_appsecret: "insurer-secret-insurer".to_owned(),
@@ -306,14 +307,14 @@ mod tests {
         };
         assert_eq!(
             keys(&json),
-            "citizens console edge edgeApiKey environment hospitals insurers mzt platform"
+            "citizens console edge edgeApiKey environment hospitals insurers mzt mztUrl platform"
         );
         for (part, expected) in [
             (
                 &json["hospitals"][0],
                 "appId callbackUrl orgId orgName secret",
             ),
-            (&json["mzt"], "appId secret url"),
+            (&json["mzt"], "appId secret"),
             (
                 &json["insurers"][0],
                 "chs_fjs_appid chs_fjs_appsecret level serviceIds",

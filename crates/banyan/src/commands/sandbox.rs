@@ -82,7 +82,7 @@ fn welcome(description: &SandboxDescription, folder: &std::path::Path) -> String
         "闽政通    appId {}  密钥 {}\n          收到的提醒 {}\n说明文件  {folder}/{}\n\n试一试：\n",
         description.mzt.app_id,
         description.mzt.secret,
-        description.mzt.url,
+        description.mzt_url,
         SandboxDescription::FILE_NAME
     ));
     if let Some(citizen) = description.citizens.first() {

@@ -6,9 +6,9 @@
 //! is told stands in one lane (`store/queue/kinds.rs`), because what a lane has is the partner's: a
 //! line that is down is found out once and tried with one notice, not with one of each kind; the
 //! calls at once are counted together; an operator who sends again means all of it. What is told of
-//! a batch goes before corrections and these before reminders, so that a hundred thousand reminders
-//! hold a batch's callback up by the round under way and no more. A batch's callback costs no more
-//! than it did alone.
+//! a batch goes before corrections and these before reminders, each with a share of a round, so that
+//! a hundred thousand reminders hold a batch's callback up by the round under way and no more. A
+//! batch's callback costs no more than it did alone.
 //!
 //! A hospital that fails again and again is paused (the breaker) and tried with one notice at a
 //! time until it answers; its notices wait and are never lost. What is older than eight days when
@@ -97,8 +97,10 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
     let mut jobs = lease.jobs;
     let mut rounds = 0;
     while !jobs.is_empty() && !app.is_stopping() {
-        // A paused hospital is tried with one notice, not with sixty-four.
+        // A paused hospital is tried with one notice, not with sixty-four: the one that has waited
+        // longest, so that no kind that it can't take stands before the others.
         if state.failures >= BREAKER_FAILURES {
+            jobs.sort_by_key(|job| job.due_ms);
             jobs.truncate(1);
         }
         let round = send_round(app, &partner, &jobs, &mut state.failures).await;

@@ -5,9 +5,10 @@
 //! that is down is found out once, not once for each kind. The jobs keep their own kinds, so that
 //! what waits of each can be counted, and what is told of a batch goes before corrections, and
 //! these before reminders: a hundred thousand reminders delay a batch's callback by the round that
-//! is under way and no more.
+//! is under way, and take an eighth of the next. That eighth each kind has, however many of the
+//! more urgent ones wait.
 
-use super::JobKind;
+use super::{Job, JobKind};
 use crate::db::StoreError;
 
 impl JobKind {
@@ -59,9 +60,78 @@ impl JobKind {
     }
 }
 
+/// The jobs of one round out of the first of each kind, which come in the order of their urgency:
+/// each kind gets an eighth of the places if it needs them, and the more urgent get the rest.
+pub(super) fn shared_out(due: Vec<Job>, limit: usize) -> Vec<Job> {
+    if due.len() <= limit {
+        return due;
+    }
+    let count_of = |kind| due.iter().filter(|job| job.kind == kind).count();
+    let mut left = limit;
+    let mut places: Vec<(JobKind, usize)> = Vec::new();
+    for job in &due {
+        if places.iter().all(|(kind, _)| *kind != job.kind) {
+            let share = count_of(job.kind).min(limit / 8);
+            places.push((job.kind, share));
+            left -= share;
+        }
+    }
+    for (kind, share) in &mut places {
+        let more = (count_of(*kind) - *share).min(left);
+        *share += more;
+        left -= more;
+    }
+    due.into_iter()
+        .filter(|job| {
+            let place = places.iter_mut().find(|(kind, _)| *kind == job.kind);
+            place.is_some_and(|(_, share)| {
+                let has = *share > 0;
+                *share = share.saturating_sub(1);
+                has
+            })
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::JobId;
+
+    fn jobs(kind: JobKind, count: i64) -> Vec<Job> {
+        let job = |id| Job {
+            id: JobId(id),
+            kind,
+            subject: 0,
+            due_ms: 0,
+            attempts: 0,
+            since_ms: 0,
+        };
+        (0..count).map(job).collect()
+    }
+
+    #[test]
+    fn each_kind_has_its_share_of_a_round() {
+        for (waiting, expected) in [
+            ([64, 64, 64], [48, 8, 8]),
+            ([64, 3, 64], [53, 3, 8]),
+            ([10, 64, 64], [10, 46, 8]),
+            ([0, 0, 64], [0, 0, 64]),
+            ([1, 2, 3], [1, 2, 3]),
+        ] {
+            let kinds = [JobKind::Callback, JobKind::Correction, JobKind::Reminder];
+            let due = kinds.into_iter().zip(waiting);
+            let due = due.flat_map(|(kind, count)| jobs(kind, count)).collect();
+            let shared = shared_out(due, 64);
+            let counts = kinds.map(|kind| {
+                let of_kind = shared.iter().filter(|job| job.kind == kind);
+                of_kind.count()
+            });
+            assert_eq!(counts, expected);
+            assert!(shared.is_sorted_by_key(|job| kinds.iter().position(|kind| *kind == job.kind)));
+        }
+        assert_eq!(shared_out(jobs(JobKind::Callback, 3), 0).len(), 0);
+    }
 
     #[test]
     fn no_two_kinds_are_kept_under_one_number() {

@@ -6,7 +6,7 @@
 //! once; whoever does it makes the effect idempotent.
 //!
 //! Notices of several kinds to one partner share a lane, and with it the lease and the breaker;
-//! see [`kinds`].
+//! see `kinds.rs`.
 
 mod again;
 mod kinds;
@@ -57,6 +57,8 @@ pub struct Job {
     pub kind: JobKind,
     /// What it is about.
     pub subject: i64,
+    /// Since when it is due; of an ordered kind its place in the order.
+    pub due_ms: i64,
     /// How often it was tried before.
     pub attempts: u32,
     /// When its tries began: when it was left, or when an operator had it done again.
@@ -502,11 +504,12 @@ fn due_jobs(
             subject: row.get(2)?,
             attempts: count(row.get(3)?),
             since_ms: row.get(4)?,
+            due_ms: row.get(5)?,
         })
     };
     if second == 0 {
         return tx.query(
-            "SELECT id, kind, subject, attempts, since_ms FROM job \
+            "SELECT id, kind, subject, attempts, since_ms, due_ms FROM job \
              WHERE kind = $1 AND lane = $2 AND state = 0 AND due_ms <= $3 \
              ORDER BY due_ms, id LIMIT $4",
             &[first.into(), lane.into(), horizon_ms.into(), limit.into()],
@@ -514,8 +517,8 @@ fn due_jobs(
         );
     }
     // Each part takes its order from the index, whatever waits in the others.
-    tx.query(
-        "SELECT id, kind, subject, attempts, since_ms FROM ( \
+    let due = tx.query(
+        "SELECT id, kind, subject, attempts, since_ms, due_ms FROM ( \
            SELECT * FROM (SELECT 1 AS place, id, kind, subject, attempts, since_ms, due_ms \
              FROM job WHERE kind = $1 AND lane = $2 AND state = 0 AND due_ms <= $3 \
              ORDER BY due_ms, id LIMIT $4) a \
@@ -527,7 +530,7 @@ fn due_jobs(
            SELECT * FROM (SELECT 3 AS place, id, kind, subject, attempts, since_ms, due_ms \
              FROM job WHERE kind = $6 AND lane = $2 AND state = 0 AND due_ms <= $3 \
              ORDER BY due_ms, id LIMIT $4) c) due \
-         ORDER BY place, due_ms, id LIMIT $4",
+         ORDER BY place, due_ms, id",
         &[
             first.into(),
             lane.into(),
@@ -537,7 +540,11 @@ fn due_jobs(
             third.into(),
         ],
         read,
-    )
+    )?;
+    Ok(kinds::shared_out(
+        due,
+        usize::try_from(limit).unwrap_or(usize::MAX),
+    ))
 }
 
 /// Nothing is ever held, paused or put off this far: a moment beyond it was written by a clock

@@ -221,6 +221,6 @@ crate::on_both_engines! {
         db.write(move |tx| leave_many(tx, &jobs, 1_000)).await.map_err(|error: StoreError| error).unwrap();
         assert_eq!(backlog(db, JobKind::Reminder).await.unwrap().waiting, 1_499);
         let held = lease_as(db, NODE_A, 7, 1_000).await.unwrap();
-        assert_eq!(held.jobs[0], Job { id: JobId(1), kind: JobKind::Reminder, subject: 1, attempts: 0, since_ms: 1_000 });
+        assert_eq!(held.jobs[0], Job { id: JobId(1), kind: JobKind::Reminder, subject: 1, due_ms: 1_000, attempts: 0, since_ms: 1_000 });
     }
 }
