@@ -196,6 +196,27 @@ on_both_engines! {
         story.end().await;
     }
 
+    async fn who_wishes_no_more_is_told_no_more(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let citizen = &story.citizens[0];
+        let wishing = story.hospital(1);
+        let (mistake, _) = story.owe(0, Some(citizen), 100).await;
+        wishing.query(citizen, false).await.unwrap();
+        wishing.set_fault(Fault::Status(503));
+        story.hospital(0).revoke(&mistake).await.unwrap();
+        story.settle().await;
+        found(&story).await;
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 8 AND state = 0").await, 1);
+        let edit = Edit { corrections: Some(false), ..Edit::default() };
+        story.desk().edit(wishing.app_id(), edit).await.unwrap();
+        story.renew().await;
+        wishing.set_fault(Fault::None);
+        story.after(DAY_MS).await;
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 8 AND state = 0").await, 0);
+        assert_eq!(corrections(wishing).iter().map(|told| told.effects).sum::<u32>(), 0);
+        story.end().await;
+    }
+
     async fn to_be_told_one_needs_an_address(db: &TestDb) {
         let story = Story::begin(db).await;
         let mut hospital = new_hospital("H35019900008");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use banyan_platform::admin::Resend;
 use banyan_platform::app::{App, Setup, World};
 use banyan_platform::settings::{DatabaseUrl, TimeOfDay};
 use banyan_platform::work::Worker;
@@ -222,6 +223,41 @@ on_both_engines! {
         }
         assert_eq!(story.number(WAITING).await, 0);
         each_once(&story, DEBTORS);
+        story.end().await;
+    }
+
+    async fn a_reminder_that_was_given_up_is_on_record_and_another_takes_its_place(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let citizen = &story.citizens[0];
+        story.owe(0, Some(citizen), 100).await;
+        story.mzt_inbox.set_away(true);
+        for _ in 0..14 {
+            at(&story, 10, 0).await;
+            story.after(9 * HOUR_MS).await;
+        }
+        let given_up = "SELECT COUNT(*) FROM job WHERE kind = 7 AND state = 2";
+        assert_eq!((story.number(given_up).await, story.number(WAITING).await), (1, 1));
+        let first = story.number("SELECT MIN(id) FROM job WHERE kind = 7").await;
+        let second = story.number("SELECT MAX(id) FROM job WHERE kind = 7").await;
+        story.mzt_inbox.set_away(false);
+        // An operator sends both again; the citizen hears of it once.
+        let resend = Resend::Some(vec![first, second]);
+        assert_eq!(story.desk().resend(resend).await.unwrap(), 2);
+        at(&story, 10, 0).await;
+        let arrived = reminders_of(&story, citizen);
+        assert_eq!(arrived.iter().map(|one| one.notify_id.clone()).collect::<Vec<_>>(), [second.to_string()]);
+        assert_eq!((story.number(given_up).await, story.number(WAITING).await), (0, 0));
+        // By a window of time, also what was taken: it is the same notice.
+        let resend = Resend::Window {
+            app_id: story.description.mzt.app_id.clone(),
+            from_ms: 0,
+            to_ms: story.clock.shows_ms(),
+            delivered: true,
+        };
+        assert_eq!(story.desk().resend(resend).await.unwrap(), 2);
+        story.settle().await;
+        let arrived = reminders_of(&story, citizen);
+        assert_eq!((arrived.len(), arrived[0].count), (1, 2));
         story.end().await;
     }
 
