@@ -5,7 +5,7 @@
 
 use crate::db::{Db, Row, StoreError, Tx};
 use crate::ids::{ItemId, JobId, PartnerId};
-use crate::overdue::items::Change;
+use crate::overdue::items::{Cause, Change};
 use crate::queue::{self, JobKind, NewJob};
 use crate::vault::PersonCode;
 
@@ -72,10 +72,16 @@ pub fn note_revoked(
          amount_fen, since_ms, revoked_ms) \
          SELECT CAST($1 AS BIGINT), i.id, i.partner_id, i.person, i.person_sealed, i.amount_fen, \
          COALESCE((SELECT MAX(c.at_ms) FROM overdue_change c WHERE c.item_id = i.id \
-           AND c.cause IN ('reported_anew', 'real_name')), i.created_ms), CAST($2 AS BIGINT) \
+           AND c.cause IN ($4, $5)), i.created_ms), CAST($2 AS BIGINT) \
          FROM overdue_item i WHERE i.id = $3 AND i.real_name = 1 AND i.person IS NOT NULL \
          AND i.person_sealed IS NOT NULL RETURNING partner_id",
-        &[change.id.into(), now_ms.into(), change.item.into()],
+        &[
+            change.id.into(),
+            now_ms.into(),
+            change.item.into(),
+            Cause::ReportedAnew.as_text().into(),
+            Cause::RealName.as_text().into(),
+        ],
         |row| row.get::<i64>(0),
     )?;
     let Some(lane) = partner else {

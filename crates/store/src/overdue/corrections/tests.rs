@@ -3,7 +3,7 @@
 use super::*;
 use crate::ids::BatchId;
 use crate::journal::{self, Direction, Entry};
-use crate::overdue::items::{self, Cause, Content, Item, Owner, State};
+use crate::overdue::items::{self, Content, Item, Owner, State};
 use crate::queue::JobEnd;
 use crate::testing::TestDb;
 
