@@ -50,6 +50,14 @@ const KEYS: &[&str] = &[
     "overdue.session_ttl_ms",
     "overdue.reconcile_at",
     "overdue.reconcile_sample",
+    "overdue.reminders.enabled",
+    "overdue.reminders.at",
+    "overdue.reminders.look_every_minutes",
+    "overdue.reminders.first_after_days",
+    "overdue.reminders.every_days",
+    "overdue.reminders.max_times",
+    "overdue.reminders.quiet_from",
+    "overdue.reminders.quiet_until",
     "outbound.connect_timeout_ms",
     "outbound.call_timeout_ms",
     "outbound.per_hospital",
@@ -200,9 +208,14 @@ mod tests {
         let sample = |key: &str| match key {
             "listen" => Value::String("127.0.0.1:1".to_owned()),
             "environment" => Value::String("test".to_owned()),
-            "overdue.reconcile_at" => Value::String("01:02".to_owned()),
+            "overdue.reconcile_at"
+            | "overdue.reminders.at"
+            | "overdue.reminders.quiet_from"
+            | "overdue.reminders.quiet_until" => Value::String("01:02".to_owned()),
             "switched_off" | "overdue.next.fee_types" => Value::Array(Vec::new()),
-            "maintenance" | "overdue.emergency_excluded" => Value::Boolean(true),
+            "maintenance" | "overdue.emergency_excluded" | "overdue.reminders.enabled" => {
+                Value::Boolean(true)
+            }
             key if ["_url", "_file", "_token"]
                 .iter()
                 .any(|end| key.ends_with(end)) =>
@@ -218,9 +231,9 @@ mod tests {
         let settings = settings(table).unwrap();
         let shown = format!("{settings:?}");
         let fields = shown.matches(": ").count();
-        // Six of the fields are the groups themselves, two more the parts of a time of day, one
-        // the address of `listen`, which shows as text.
-        let groups = 6 + 2;
+        // Seven of the fields are the groups themselves, two more the parts of each time of day,
+        // one the address of `listen`, which shows as text.
+        let groups = 7 + 4 * 2;
         assert_eq!(fields - groups, KEYS.len(), "{shown}");
     }
 }

@@ -18,8 +18,8 @@ use banyan_platform::web::{Extras, Server};
 use banyan_platform::work::Worker;
 use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_sandbox::{
-    Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, MztAccess, MztChannel, MztSetup, Pace,
-    SandboxDescription, SimulatedHospital, Traffic, citizens,
+    Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, MztAccess, MztChannel,
+    MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHospital, Traffic, citizens,
 };
 use banyan_store::partners::{Kind, Partner};
 use banyan_store::vault::MasterKey;
@@ -55,6 +55,8 @@ pub struct Province {
     pub hospitals: Vec<Arc<SimulatedHospital>>,
     /// 闽政通.
     pub mzt: Arc<MztChannel>,
+    /// Where 闽政通 is told whom to remind.
+    pub mzt_inbox: MztInbox,
     /// Two hundred people whom nobody is.
     pub citizens: Arc<[Citizen]>,
     /// What other programs need to know.
@@ -71,6 +73,9 @@ pub const HOSPITALS: [(&str, &str); 3] = [
     ("H35019900002", "鹭岛中医院（沙箱）"),
     ("H35019900003", "武夷妇幼保健院（沙箱）"),
 ];
+/// The place of the hospital that wishes to be told of debts that it was shown and that were
+/// revoked.
+const CORRECTED: usize = 1;
 const MZT_NAME: &str = "闽政通（沙箱）";
 const CITIZENS: usize = 200;
 /// The same people in every sandbox; their index ids differ with the master key.
@@ -174,8 +179,10 @@ impl Province {
             let callback_url = hospital.callback_url();
             let base = WebAddress::parse(&origin(callback_url))
                 .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
+            let is_new = partner.profile.base_url.is_none();
             let edit = Edit {
                 base_url: Some(base),
+                corrections: (is_new && place == CORRECTED).then_some(true),
                 ..Edit::default()
             };
             desk.edit(&setup.app_id, edit).await?;
@@ -189,6 +196,18 @@ impl Province {
             platform_url: platform,
         };
         let mzt = Arc::new(MztChannel::new(&mzt_setup, plan.world.clock.clone(), http)?);
+        let account = Account::new(&mzt_setup.app_id, &mzt_setup.secret)?;
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mzt_inbox = MztInbox::start(free, account, plan.world.clock.clone())
+            .await
+            .context("启动模拟闽政通")?;
+        let base = WebAddress::parse(&origin(mzt_inbox.url()))
+            .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
+        let edit = Edit {
+            base_url: Some(base),
+            ..Edit::default()
+        };
+        desk.edit(&mzt_setup.app_id, edit).await?;
         app.directory.renew(app.now_ms()).await?;
         let citizens: Arc<[Citizen]> = citizens::generate(CITIZENS, CITIZENS_SEED)
             .into_iter()
@@ -211,6 +230,7 @@ impl Province {
                 app_id: mzt_setup.app_id,
                 secret: mzt_setup.secret,
             },
+            mzt_url: mzt_inbox.url().to_string(),
             insurers: Vec::new(),
             citizens: citizens.to_vec(),
             console: ConsoleAccess {
@@ -225,6 +245,7 @@ impl Province {
             app,
             hospitals,
             mzt,
+            mzt_inbox,
             citizens,
             description,
             server,
@@ -275,6 +296,7 @@ impl Province {
         for hospital in &self.hospitals {
             hospital.stop().await;
         }
+        self.mzt_inbox.stop().await;
     }
 }
 
@@ -334,6 +356,7 @@ async fn partner(desk: &Desk, kind: Kind, org_id: Option<&str>, name: &str) -> R
                 grants: None,
                 rate_per_second: 100_000,
                 plain_replies: true,
+                corrections: false,
             })
             .await?;
         }

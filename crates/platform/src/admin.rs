@@ -47,6 +47,8 @@ pub struct NewPartner {
     pub rate_per_second: u32,
     /// Whether its answers may be plain or bare.
     pub plain_replies: bool,
+    /// Whether it is told when a debt that it was shown is revoked.
+    pub corrections: bool,
 }
 
 /// What a partner needs to call; the secret is shown this once.
@@ -191,6 +193,9 @@ impl Desk {
         }
         if let Some(plain) = edit.plain_replies {
             profile.plain_replies = plain;
+        }
+        if let Some(corrections) = edit.corrections {
+            profile.corrections = corrections;
         }
         check(&profile)?;
         let act = self.act("partner.set", app_id, detail).await?;
@@ -339,6 +344,7 @@ impl Desk {
             rate_per_second: new.rate_per_second,
             plain_replies: new.plain_replies,
             active: true,
+            corrections: new.corrections,
         };
         check(&profile)?;
         Ok(profile)
@@ -360,6 +366,8 @@ pub struct Edit {
     pub rate_per_second: Option<u32>,
     /// Whether its answers may be plain or bare.
     pub plain_replies: Option<bool>,
+    /// Whether it is told when a debt that it was shown is revoked.
+    pub corrections: Option<bool>,
 }
 
 impl Edit {
@@ -383,6 +391,9 @@ impl Edit {
         }
         if let Some(plain) = self.plain_replies {
             parts.push(format!("plain replies {plain}"));
+        }
+        if let Some(corrections) = self.corrections {
+            parts.push(format!("corrections {corrections}"));
         }
         parts.join(", ")
     }
@@ -419,6 +430,11 @@ fn check(profile: &Profile) -> Result<(), AdminError> {
         .map_err(|invalid| AdminError::Input(format!("名称：{}", invalid.0)))?;
     banyan_client::AllowedHosts::parse(profile.hosts.iter().map(String::as_str))
         .map_err(|error| AdminError::Input(format!("主机：{error}")))?;
+    if profile.corrections && profile.base_url.is_none() {
+        return Err(AdminError::Input(
+            "开通更正回执须先登记基础地址（--base-url）".to_owned(),
+        ));
+    }
     if let Some(base) = &profile.base_url {
         let base = WebAddress::parse(base)
             .map_err(|invalid| AdminError::Input(format!("基础地址：{}", invalid.0)))?;

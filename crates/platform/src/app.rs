@@ -204,9 +204,11 @@ impl App {
     pub fn wake(&self, kind: JobKind) {
         match kind {
             JobKind::Judge => self.judging.notify_one(),
-            JobKind::Callback => self.callbacks.notify_one(),
-            // Happens by night; the next round is soon enough.
-            JobKind::Reconcile => {}
+            JobKind::Callback | JobKind::Reminder | JobKind::Correction => {
+                self.callbacks.notify_one();
+            }
+            // Nobody waits for these; the next round is soon enough.
+            JobKind::Reconcile | JobKind::Revocation => {}
         }
     }
 
@@ -214,8 +216,10 @@ impl App {
     pub async fn woken(&self, kind: JobKind) {
         match kind {
             JobKind::Judge => self.judging.notified().await,
-            JobKind::Callback => self.callbacks.notified().await,
-            JobKind::Reconcile => std::future::pending().await,
+            JobKind::Callback | JobKind::Reminder | JobKind::Correction => {
+                self.callbacks.notified().await;
+            }
+            JobKind::Reconcile | JobKind::Revocation => std::future::pending().await,
         }
     }
 

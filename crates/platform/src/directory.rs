@@ -34,12 +34,16 @@ pub struct Partner {
     pub name: String,
     /// Where ORG_001 goes.
     pub settlement_url: Option<Url>,
+    /// Where notices go that are about no batch.
+    pub notice_url: Option<Url>,
     /// Which hosts may be called for it.
     pub hosts: Arc<AllowedHosts>,
     /// Whether its answers may be plain or bare.
     pub accepted_replies: AcceptedReplies,
     /// Whether it may call at all.
     pub active: bool,
+    /// Whether it is told when a debt that it was shown is revoked.
+    pub corrections: bool,
     grants: HashSet<Interface>,
     secrets: Vec<LiveSecret>,
     /// What outlives a renewal of the directory.
@@ -199,6 +203,20 @@ impl Directory {
             .collect()
     }
 
+    /// The channel through which citizens are reminded: of several the one that was registered
+    /// first.
+    #[must_use]
+    pub fn reminding_channel(&self) -> Option<Arc<Partner>> {
+        self.known()
+            .by_id
+            .values()
+            .filter(|partner| {
+                partner.active && partner.kind == Kind::Mzt && partner.notice_url.is_some()
+            })
+            .min_by_key(|partner| partner.id)
+            .cloned()
+    }
+
     fn known(&self) -> Arc<Known> {
         self.known
             .read()
@@ -223,7 +241,7 @@ impl Directory {
             rate_per_second,
             plain_replies,
             active,
-            ..
+            corrections,
         } = partner.profile;
         let corrupt = |what: String| StoreError::Corrupt(format!("partner {app_id}: {what}"));
         let base = base_url
@@ -240,7 +258,9 @@ impl Directory {
             .chain(own_host.as_deref())
             .chain(loopback);
         let hosts = AllowedHosts::parse(entries).map_err(|error| corrupt(error.to_string()))?;
-        let settlement_url = base.map(|base| at(&base, Interface::Org001).url().clone());
+        let under_base = |interface| base.as_ref().map(|base| at(base, interface).url().clone());
+        let settlement_url = under_base(Interface::Org001);
+        let notice_url = under_base(Interface::Org002);
         let secrets = partner
             .secrets
             .into_iter()
@@ -274,11 +294,13 @@ impl Directory {
             org_id,
             name,
             settlement_url,
+            notice_url,
             hosts: Arc::new(hosts),
             accepted_replies: AcceptedReplies {
                 plain_and_bare: plain_replies,
             },
             active,
+            corrections,
             // A code that this version does not know grants nothing.
             grants: grants
                 .iter()

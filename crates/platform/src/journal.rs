@@ -1,6 +1,7 @@
 //! Writing the entries of reads behind: gathered and appended together, at most a fifth of a
 //! second late. Entries of writes do not come this way; they commit with their state.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,10 @@ const MOVED_AT_ONCE: usize = 500;
 const MOVES_IN_A_GO: u32 = 8;
 /// How often at the most entries are moved once more when the journal closes.
 const CLOSING_MOVES: u32 = 40;
+/// How long somebody who wants to know waits for what is gathered just now.
+const GATHERED: Duration = Duration::from_secs(2);
+/// A read ends as long after its beginning at the most: the time limit of a call, and some more.
+const LONGEST_READ_MS: i64 = 20_000;
 /// How long the mover rests where the database is away.
 const MOVE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -37,6 +42,11 @@ const MOVE_AGAIN: Duration = Duration::from_secs(1);
 pub struct JournalBehind {
     sender: Mutex<Option<mpsc::Sender<Entry>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Entries that were left here so far.
+    left: AtomicU64,
+    /// Entries of them that are durable, or lost.
+    kept: Arc<AtomicU64>,
+    spool: Option<Spool>,
 }
 
 impl JournalBehind {
@@ -45,16 +55,18 @@ impl JournalBehind {
     #[must_use]
     pub fn start(db: Db, spool: Option<Spool>) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
+        let kept = Arc::new(AtomicU64::new(0));
         let keeper = Keeper {
             db: db.clone(),
             spool: spool.clone(),
+            kept: kept.clone(),
         };
-        let tasks = match spool {
+        let tasks = match spool.clone() {
             None => vec![tokio::spawn(append_behind(keeper, receiver, None))],
             Some(spool) => {
-                let (kept, news) = watch::channel(());
+                let (told, news) = watch::channel(());
                 vec![
-                    tokio::spawn(append_behind(keeper, receiver, Some(kept))),
+                    tokio::spawn(append_behind(keeper, receiver, Some(told))),
                     tokio::spawn(move_behind(Mover { db, spool }, news)),
                 ]
             }
@@ -62,6 +74,9 @@ impl JournalBehind {
         Self {
             sender: Mutex::new(Some(sender)),
             tasks: Mutex::new(tasks),
+            left: AtomicU64::new(0),
+            kept,
+            spool,
         }
     }
 
@@ -76,7 +91,34 @@ impl JournalBehind {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
             .ok_or(StoreError::Closed)?;
+        self.left.fetch_add(1, Ordering::SeqCst);
         sender.send(entry).await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Whether the journal holds every entry of this node's reads that were begun up to this
+    /// moment. Waits a moment for those that are gathered just now.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn holds_all_until(&self, moment_ms: i64) -> Result<bool, StoreError> {
+        let left = self.left.load(Ordering::SeqCst);
+        let asked = Instant::now();
+        while self.kept.load(Ordering::SeqCst) < left {
+            if asked.elapsed() > GATHERED {
+                return Ok(false);
+            }
+            sleep(GATHER / 4).await;
+        }
+        let Some(spool) = &self.spool else {
+            return Ok(true);
+        };
+        let waiting = spool.first(1).await?;
+        let mut times = waiting
+            .iter()
+            .flat_map(|waiting| &waiting.entries)
+            .map(|entry| entry.at_ms);
+        // Entries wait in the order in which their reads ended.
+        Ok(times.all(|at_ms| at_ms > moment_ms + LONGEST_READ_MS))
     }
 
     /// Appends what waits and stops.
@@ -98,7 +140,7 @@ impl JournalBehind {
 async fn append_behind(
     keeper: Keeper,
     mut receiver: mpsc::Receiver<Entry>,
-    kept: Option<watch::Sender<()>>,
+    mover: Option<watch::Sender<()>>,
 ) {
     let mut entries = Vec::with_capacity(TOGETHER);
     while receiver.recv_many(&mut entries, TOGETHER).await > 0 {
@@ -112,9 +154,11 @@ async fn append_behind(
             };
             entries.push(entry);
         }
+        let count = entries.len() as u64;
         keeper.keep(&mut entries).await;
-        if let Some(kept) = &kept {
-            kept.send_replace(());
+        keeper.kept.fetch_add(count, Ordering::SeqCst);
+        if let Some(mover) = &mover {
+            mover.send_replace(());
         }
     }
 }
@@ -172,6 +216,8 @@ struct Keeper {
     db: Db,
     /// On SQLite entries wait in a file of their own.
     spool: Option<Spool>,
+    /// How many entries need not be waited for any longer.
+    kept: Arc<AtomicU64>,
 }
 
 /// Moves waiting entries into the journal.

@@ -21,6 +21,33 @@ struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     callback_latency: Histogram,
+    notices: HashMap<(JobKind, NoticeEnd), Counter>,
+}
+
+/// What trying to tell a partner something came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoticeEnd {
+    /// It was taken.
+    Taken,
+    /// It was not, and will be tried again.
+    NotTaken,
+    /// There was nothing to tell any more.
+    NotNeeded,
+    /// It will not be tried again unless an operator says so.
+    GivenUp,
+}
+
+impl NoticeEnd {
+    const ALL: [Self; 4] = [Self::Taken, Self::NotTaken, Self::NotNeeded, Self::GivenUp];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::NotTaken => "not_taken",
+            Self::NotNeeded => "not_needed",
+            Self::GivenUp => "given_up",
+        }
+    }
 }
 
 /// Counters of one partner by interface and result, and its latencies by interface.
@@ -49,7 +76,19 @@ impl Meters {
             .build_recorder();
         let callback_latency =
             recorder.register_histogram(&Key::from_name("banyan_outbound_seconds"), &METADATA);
+        let kinds = JobKind::ALL
+            .into_iter()
+            .filter(|kind| kind.stays_on_record());
+        let notices = kinds
+            .flat_map(|kind| NoticeEnd::ALL.map(|end| (kind, end)))
+            .map(|(kind, end)| {
+                let labels = [("kind", kind.name()), ("outcome", end.name())];
+                let key = key("banyan_notices_total", &labels);
+                ((kind, end), recorder.register_counter(&key, &METADATA))
+            })
+            .collect();
         Ok(Self(Arc::new(Inner {
+            notices,
             handle: recorder.handle(),
             recorder,
             callback_latency,
@@ -113,6 +152,13 @@ impl Meters {
         )
         .increment(1);
         self.0.callback_latency.record(took.as_secs_f64());
+    }
+
+    /// Counts what trying to tell a partner something came to.
+    pub fn notice(&self, kind: JobKind, end: NoticeEnd) {
+        if let Some(counter) = self.0.notices.get(&(kind, end)) {
+            counter.increment(1);
+        }
     }
 
     /// Counts items that were judged.

@@ -100,6 +100,31 @@ pub struct Overdue {
     pub reconcile_at: TimeOfDay,
     /// About how many items each hospital is asked a night.
     pub reconcile_sample: u32,
+    /// 催缴提醒 through 闽政通.
+    pub reminders: Reminders,
+}
+
+/// When citizens are reminded of what they owe: only where a 闽政通 partner with a base address is
+/// registered.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reminders {
+    /// Whether anybody is reminded.
+    pub enabled: bool,
+    /// When it is looked each day who is to be reminded, local hour and minute `HH:MM`.
+    pub at: TimeOfDay,
+    /// Where not 0, it is looked every so many minutes instead: for trying it out.
+    pub look_every_minutes: u32,
+    /// A debt that is on record for less than this is nobody's reason to be reminded.
+    pub first_after_days: u32,
+    /// A person is reminded at most once in so many calendar days.
+    pub every_days: u32,
+    /// So often at most of the same debts; any change to them begins anew.
+    pub max_times: u32,
+    /// Nobody is reminded from this time on, local `HH:MM`,
+    pub quiet_from: TimeOfDay,
+    /// until this time; the same time twice means no quiet hours.
+    pub quiet_until: TimeOfDay,
 }
 
 /// When a person with unpaid items may still be treated first: all of these together. The default
@@ -203,6 +228,23 @@ impl Default for Overdue {
                 minute: 30,
             },
             reconcile_sample: 50,
+            reminders: Reminders::default(),
+        }
+    }
+}
+
+impl Default for Reminders {
+    fn default() -> Self {
+        let on_the_hour = |hour| TimeOfDay { hour, minute: 0 };
+        Self {
+            enabled: true,
+            at: on_the_hour(10),
+            look_every_minutes: 0,
+            first_after_days: 3,
+            every_days: 7,
+            max_times: 10,
+            quiet_from: on_the_hour(21),
+            quiet_until: on_the_hour(9),
         }
     }
 }
@@ -260,6 +302,14 @@ impl Settings {
             ("inbound.max_concurrent", inbound.max_concurrent > 0),
             ("overdue.link_ttl_ms", self.overdue.link_ttl_ms > 0),
             ("overdue.session_ttl_ms", self.overdue.session_ttl_ms > 0),
+            (
+                "overdue.reminders.every_days",
+                self.overdue.reminders.every_days > 0,
+            ),
+            (
+                "overdue.reminders.max_times",
+                self.overdue.reminders.max_times > 0,
+            ),
             (
                 "overdue.next.max_amount_fen",
                 self.overdue.next.max_amount_fen >= 0,
@@ -331,6 +381,14 @@ impl EnvironmentSetting {
             Self::Test => Environment::Test,
             Self::Production => Environment::Production,
         }
+    }
+}
+
+impl TimeOfDay {
+    /// The minutes since midnight.
+    #[must_use]
+    pub const fn minutes(self) -> i64 {
+        self.hour as i64 * 60 + self.minute as i64
     }
 }
 

@@ -207,5 +207,9 @@ dictionary! {
         Report = "REPORT",
         /// 更新回调
         Update = "UPDATE",
+        /// 欠费提醒（本平台约定，仅发往闽政通）
+        Remind = "REMIND",
+        /// 更正回执（本平台约定，仅发往已开通的接入方）
+        Correct = "CORRECT",
     }
 }

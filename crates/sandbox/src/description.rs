@@ -27,6 +27,10 @@ pub struct SandboxDescription {
     pub hospitals: Vec<HospitalAccess>,
     /// 闽政通.
     pub mzt: MztAccess,
+    /// Where 闽政通 shows what it was told; also the base address of the telling. Beside its
+    /// registration, which stays the same from start to start.
+    #[serde(default)]
+    pub mzt_url: String,
     /// The insurers' channels.
     pub insurers: Vec<InsurerAccess>,
     /// The citizens.
@@ -280,6 +284,7 @@ mod tests {
                 app_id: "mzt".to_owned(),
                 secret: "mzt-secret-mzt-secret".to_owned(),
             },
+            mzt_url: "http://127.0.0.1:9002/".to_owned(),
             insurers: vec![InsurerAccess {
                 chs_fjs_appid: "hmb".to_owned(),
                 chs_fjs_appsecret: "insurer-secret-insurer".to_owned(),
@@ -302,7 +307,7 @@ mod tests {
         };
         assert_eq!(
             keys(&json),
-            "citizens console edge edgeApiKey environment hospitals insurers mzt platform"
+            "citizens console edge edgeApiKey environment hospitals insurers mzt mztUrl platform"
         );
         for (part, expected) in [
             (

@@ -41,6 +41,8 @@ pub(crate) trait Answering: Send + Sync + 'static {
 pub(crate) enum Reply {
     /// With this HTTP status.
     Http { status: u16, body: String },
+    /// A page for people.
+    Page(String),
     /// None: the connection ends.
     Close,
 }
@@ -166,17 +168,19 @@ async fn handle<A: Answering>(
     };
     match answering.answer(head.uri.path(), body.to_bytes()).await {
         Reply::Close => Err(Closed),
-        Reply::Http { status, body } => {
-            let mut response = Response::new(Full::new(Bytes::from(body)));
-            *response.status_mut() =
-                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            response.headers_mut().insert(
-                header::CONTENT_TYPE,
-                const { HeaderValue::from_static(CONTENT_TYPE) },
-            );
-            Ok(response)
-        }
+        Reply::Http { status, body } => Ok(response(status, CONTENT_TYPE, body)),
+        Reply::Page(html) => Ok(response(200, "text/html; charset=utf-8", html)),
     }
+}
+
+fn response(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }
 
 /// Sleeps until the stop is said, or whoever could say it is gone.

@@ -2,7 +2,8 @@
 //! measure with.
 //!
 //! A [`SimulatedHospital`] keeps a ledger of what its patients owe, reports it to the platform,
-//! and answers when the platform asks or tells; [`MztChannel`] is 闽政通 as a caller; [`citizens`]
+//! and answers when the platform asks or tells; [`MztChannel`] is 闽政通 as a caller and
+//! [`MztInbox`] 闽政通 as whom citizens are reminded through; [`citizens`]
 //! are people whom nobody is. [`Traffic`] keeps them busy for the `sandbox` command. A [`Fault`]
 //! lets a hospital misbehave, a [`LineProxy`] the line to it, and a [`CallbackReceiver`] stands
 //! in for hundreds of hospitals that only acknowledge. [`SandboxDescription`] tells other
@@ -23,6 +24,7 @@ mod hospital;
 mod http_server;
 mod line_proxy;
 mod mzt;
+mod mzt_inbox;
 mod receiver;
 mod sealed;
 #[cfg(test)]
@@ -41,6 +43,7 @@ pub use hospital::{
 };
 pub use line_proxy::{LineMode, LineProxy};
 pub use mzt::{MztChannel, MztSetup};
+pub use mzt_inbox::{Arrived, MztInbox};
 pub use receiver::{CallbackReceiver, Told};
 pub use sealed::{Account, BadAccount};
 pub use traffic::{Pace, Traffic, TrafficSummary};

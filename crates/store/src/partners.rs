@@ -41,6 +41,8 @@ pub struct Profile {
     pub plain_replies: bool,
     /// Whether it may call at all.
     pub active: bool,
+    /// Whether it is told when a debt that it was shown is revoked.
+    pub corrections: bool,
 }
 
 /// What a partner is.
@@ -92,8 +94,8 @@ pub fn add(
 ) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO partner (id, app_id, kind, org_id, name, base_url, hosts, grants, \
-         rate_per_second, plain_replies, active, dialect, created_ms, changed_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $12)",
+         rate_per_second, plain_replies, active, dialect, created_ms, changed_ms, corrections) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $12, $13)",
         &[
             id.into(),
             (&profile.app_id).into(),
@@ -107,6 +109,7 @@ pub fn add(
             profile.plain_replies.into(),
             profile.active.into(),
             now_ms.into(),
+            profile.corrections.into(),
         ],
     )?;
     insert_secret(tx, vault, id, id.0, secret, now_ms)?;
@@ -151,7 +154,8 @@ pub fn rotate(
 pub fn change(tx: &mut Tx<'_>, profile: &Profile, now_ms: i64) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "UPDATE partner SET name = $2, base_url = $3, hosts = $4, grants = $5, \
-         rate_per_second = $6, plain_replies = $7, active = $8, changed_ms = $9 WHERE app_id = $1",
+         rate_per_second = $6, plain_replies = $7, active = $8, changed_ms = $9, \
+         corrections = $10 WHERE app_id = $1",
         &[
             (&profile.app_id).into(),
             (&profile.name).into(),
@@ -162,6 +166,7 @@ pub fn change(tx: &mut Tx<'_>, profile: &Profile, now_ms: i64) -> Result<bool, S
             profile.plain_replies.into(),
             profile.active.into(),
             now_ms.into(),
+            profile.corrections.into(),
         ],
     )?;
     raise_revision(tx)?;
@@ -205,7 +210,7 @@ pub async fn all(db: &Db, vault: &Vault, now_ms: i64) -> Result<Vec<Partner>, St
     db.scan(move |tx| {
         let mut partners = tx.query(
             "SELECT id, app_id, kind, org_id, name, base_url, hosts, grants, rate_per_second, \
-             plain_replies, active, dialect FROM partner ORDER BY app_id",
+             plain_replies, active, dialect, corrections FROM partner ORDER BY app_id",
             &[],
             read_partner,
         )?;
@@ -289,6 +294,7 @@ fn read_partner(row: &Row<'_>) -> Result<Partner, StoreError> {
                 .map_err(|_| StoreError::Corrupt("partner.rate_per_second".to_owned()))?,
             plain_replies: row.get(9)?,
             active: row.get(10)?,
+            corrections: row.get(12)?,
         },
         secrets: Vec::new(),
         dialect: u8::try_from(row.get::<i64>(11)?).unwrap_or(0),

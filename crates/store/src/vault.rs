@@ -40,7 +40,7 @@ pub enum Place {
     PartnerSecret,
     /// overdue_batch.content
     BatchContent,
-    /// overdue_item.person_sealed
+    /// overdue_item.person_sealed, and its copy in overdue_revocation
     ItemPerson,
     /// entry_link.person_sealed and citizen_session.person_sealed
     CitizenPerson,

@@ -202,6 +202,7 @@ async fn hospitals_of(desk: &Desk, count: usize) -> Result<Vec<Hospital>> {
                 // Rates are what is measured, not what is granted.
                 rate_per_second: 1_000_000_000,
                 plain_replies: false,
+                corrections: false,
             })
             .await?;
         hospitals.push(Hospital {

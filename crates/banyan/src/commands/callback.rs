@@ -19,7 +19,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, clap::Subcommand)]
 enum Act {
-    /// 重发：按 notifyId 若干条，或某接入方一段时间内未送达的
+    /// 重发回调、提醒与更正回执：按 notifyId 若干条，或某接入方一段时间内未送达的
     Resend {
         #[command(flatten)]
         config: ConfigOptions,

@@ -79,6 +79,9 @@ struct Add {
     /// 接受明文或单层结构的应答（指南 4.4.1.4），仅用于联调
     #[arg(long)]
     plain_replies: bool,
+    /// 更正回执：查询过的欠费记录后来被撤销时，是否通知该接入方
+    #[arg(long, value_enum, default_value = "off", value_name = "on|off")]
+    corrections: Switch,
 }
 
 #[derive(Debug, clap::Args)]
@@ -103,6 +106,17 @@ struct Set {
     /// 是否接受明文或单层结构的应答
     #[arg(long, value_name = "true|false")]
     plain_replies: Option<bool>,
+    /// 更正回执：查询过的欠费记录后来被撤销时，是否通知该接入方
+    #[arg(long, value_enum, value_name = "on|off")]
+    corrections: Option<Switch>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    /// 开通
+    On,
+    /// 不开通
+    Off,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -165,6 +179,7 @@ impl Add {
             grants: grants(&self.grants)?,
             rate_per_second: self.rate,
             plain_replies: self.plain_replies,
+            corrections: self.corrections == Switch::On,
         })
     }
 }
@@ -178,6 +193,7 @@ impl Set {
             grants: grants(&self.grants)?,
             rate_per_second: self.rate,
             plain_replies: self.plain_replies,
+            corrections: self.corrections.map(|switch| switch == Switch::On),
         })
     }
 }
@@ -220,6 +236,7 @@ fn show_list(partners: &[Partner], as_json: bool) {
                     "grants": profile.grants,
                     "ratePerSecond": profile.rate_per_second,
                     "active": profile.active,
+                    "corrections": profile.corrections,
                     "secrets": partner.secrets.len(),
                 })
             })
@@ -233,12 +250,17 @@ fn show_list(partners: &[Partner], as_json: bool) {
     for partner in partners {
         let profile = &partner.profile;
         terminal::say(format!(
-            "{}  {}  {}  {}  密钥 {} 个  {}  {}",
+            "{}  {}  {}  {}  密钥 {} 个  {}{}  {}",
             profile.app_id,
             kind(profile.kind),
             profile.org_id.as_deref().unwrap_or("-"),
             if profile.active { "启用" } else { "停用" },
             partner.secrets.len(),
+            if profile.corrections {
+                "更正回执  "
+            } else {
+                ""
+            },
             profile.name,
             profile.base_url.as_deref().unwrap_or("-"),
         ));

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use banyan::province::{Plan, Province};
+use banyan_platform::settings::Settings;
 use banyan_sandbox::SandboxDescription;
 
 use super::serve::stopped;
@@ -43,6 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             listen: options.listen,
             edge_listen: options.edge_listen,
             database_url: options.database_url.clone(),
+            adjust: remind_soon,
             ..Plan::in_folder(&options.data_dir, real_world())
         })
         .await;
@@ -77,9 +79,10 @@ fn welcome(description: &SandboxDescription, folder: &std::path::Path) -> String
         ));
     }
     text.push_str(&format!(
-        "闽政通    appId {}  密钥 {}\n说明文件  {folder}/{}\n\n试一试：\n",
+        "闽政通    appId {}  密钥 {}\n          收到的提醒 {}\n说明文件  {folder}/{}\n\n试一试：\n",
         description.mzt.app_id,
         description.mzt.secret,
+        description.mzt_url,
         SandboxDescription::FILE_NAME
     ));
     if let Some(citizen) = description.citizens.first() {
@@ -98,6 +101,15 @@ fn welcome(description: &SandboxDescription, folder: &std::path::Path) -> String
         "  {banyan} interface ORG_MDL_001\n\nCtrl-C 停止。"
     ));
     text
+}
+
+/// Reminders within minutes and at any hour, so that whoever tries the sandbox sees some.
+fn remind_soon(settings: &mut Settings) {
+    let reminders = &mut settings.overdue.reminders;
+    reminders.look_every_minutes = 1;
+    reminders.first_after_days = 0;
+    reminders.every_days = 1;
+    reminders.quiet_until = reminders.quiet_from;
 }
 
 /// How this program is called from where the person stands.

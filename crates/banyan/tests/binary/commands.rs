@@ -79,10 +79,24 @@ async fn partners_are_added_listed_rotated_and_revoked() {
             &["--name", "渠道", "--kind", "mzt", "--org-id", "H1"],
             "orgId",
         ),
+        (
+            &["--name", "榕", "--org-id", "H1", "--corrections", "on"],
+            "--base-url",
+        ),
     ] {
         let mut command = place.banyan(&["partner", "add"]);
         let said = run(command.args(arguments)).failure();
         assert!(said.contains(word), "{said}");
+    }
+
+    // Corrections are wished, and then no more.
+    assert_eq!(json[0]["corrections"], false);
+    for (switch, shown) in [("on", true), ("off", false)] {
+        let address = ["--base-url", "http://127.0.0.1:8999"];
+        let mut set = place.banyan(&["partner", "set", app_id, "--corrections", switch]);
+        run(set.args(address)).success();
+        let listed = run(&mut place.banyan(&["partner", "list"])).success();
+        assert_eq!(listed.contains("更正回执"), shown, "{listed}");
     }
 
     // While a platform runs, it learns of changes by itself.

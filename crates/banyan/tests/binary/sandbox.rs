@@ -73,9 +73,12 @@ async fn the_description_appears_when_everything_answers() {
         let address = (url.host_str().unwrap(), url.port().unwrap());
         tokio::net::TcpStream::connect(address).await.unwrap();
     }
+    let mzt = description["mztUrl"].as_str().unwrap();
+    let told = crate::stopping::get(mzt.trim_end_matches('/'), "/").await;
+    assert!(told.contains("还没有收到通知"), "{told}");
     let ended = program.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    for word in [platform, "banyan call ORG_MDL_002", "Ctrl-C"] {
+    for word in [platform, mzt, "banyan call ORG_MDL_002", "Ctrl-C"] {
         assert!(ended.out.contains(word), "{}", ended.out);
     }
 }
@@ -94,7 +97,7 @@ fn is_the_contract(description: &Value) {
     };
     assert_eq!(
         keys(description),
-        "citizens console edge edgeApiKey environment hospitals insurers mzt platform"
+        "citizens console edge edgeApiKey environment hospitals insurers mzt mztUrl platform"
     );
     assert_eq!(keys(&description["mzt"]), "appId secret");
     assert_eq!(keys(&description["console"]), "password url username");

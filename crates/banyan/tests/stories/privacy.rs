@@ -12,7 +12,9 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::partners_voice::http;
-use crate::telling::{DAY_MS, MINUTE_MS, SECOND_MS, Story, item, person, report, until_number};
+use crate::telling::{
+    DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Story, item, person, report, until_number,
+};
 
 /// The log of every story of this process.
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -181,6 +183,17 @@ async fn much_happens(story: &Story) -> Vec<String> {
     story.renew().await;
     story.after(DAY_MS + 11 * SECOND_MS).await;
     voice.say(Interface::OrgMdl001, &message).await;
+    // A reminder that is not taken at first, and a correction.
+    let (mistake, _) = story.owe(2, Some(one), 400).await;
+    story.hospital(1).query(one, false).await.unwrap();
+    story.hospital(2).revoke(&mistake).await.unwrap();
+    story.mzt_inbox.set_away(true);
+    for _ in 0..4 {
+        story.after(DAY_MS).await;
+    }
+    story.mzt_inbox.set_away(false);
+    story.after(HOUR_MS).await;
+    assert!(!story.mzt_inbox.arrived().is_empty());
     // Kept and not judged yet, so that its content is still there.
     message["orgRequestId"] = json!("waiting");
     message["unsettleList"][0]["mobilePhone"] = json!(two.mobile_phone);
@@ -221,6 +234,9 @@ on_both_engines! {
         assert!(log.contains("a callback was not taken"), "the log was listened to");
         assert!(holds(&rows, story.hospital(0).org_id()), "the tables were read");
         assert_eq!(story.number("SELECT COUNT(*) FROM overdue_batch WHERE content IS NOT NULL").await, 1);
+        for table in ["SELECT COUNT(*) FROM overdue_revocation", "SELECT COUNT(*) FROM overdue_correction", "SELECT COUNT(*) FROM overdue_reminder"] {
+            assert!(story.number(table).await >= 1, "{table}");
+        }
         // SQLite's own files hold what was deleted, too.
         let files = match db.url.strip_prefix("sqlite:") {
             Some(path) => ["", "-wal"].map(|end| std::fs::read(format!("{path}{end}")).unwrap_or_default()).concat(),

@@ -241,6 +241,7 @@ pub(crate) fn new_hospital(org_id: &str) -> NewPartner {
         grants: None,
         rate_per_second: 100_000,
         plain_replies: false,
+        corrections: false,
     }
 }
 

@@ -13,6 +13,7 @@ use banyan_protocol::wire::{self, Scalar as _};
 use banyan_store::db::{StoreError, Tx};
 use banyan_store::ids::{BatchId, ItemId, JobId};
 use banyan_store::overdue::batches::{self, Batch, BatchKind};
+use banyan_store::overdue::corrections;
 use banyan_store::overdue::items::{self, Cause, Change, Content, Item, Owner, State};
 use banyan_store::queue::{self, JobEnd, JobKind, NewJob};
 use banyan_store::vault::Place;
@@ -41,8 +42,7 @@ pub async fn judge(app: &App, batch: BatchId, job: JobId) -> Result<(), StoreErr
             .await;
     };
     let docket = Docket::prepare(app, batch, &sealed, now_ms)?;
-    // A record and a change for each item at the most, and the callback.
-    let ids = app.ids.take(docket.items() * 2 + 1).await?;
+    let ids = app.ids.take(docket.most_ids()).await?;
     let judged = app
         .db
         .write(move |tx| -> Result<Option<Outcome>, StoreError> {
@@ -127,10 +127,12 @@ impl Docket {
         })
     }
 
-    fn items(&self) -> usize {
+    /// For each reported item a record or a change, for each updated one a change of its state,
+    /// one of its person and the job of its revocation, and one for the callback.
+    fn most_ids(&self) -> usize {
         match &self.case {
-            Case::Report(items) => items.len(),
-            Case::Update { items, .. } => items.len(),
+            Case::Report(items) => items.len() + 1,
+            Case::Update { items, .. } => items.len() * 3 + 1,
         }
     }
 
@@ -317,6 +319,9 @@ impl Docket {
             let change = self.change(ids, before, to, Cause::Update)?;
             if !items::change_state(tx, &change, self.now_ms)? {
                 return Ok(Err(CHANGED_MEANWHILE));
+            }
+            if to == State::Revoked {
+                corrections::note_revoked(tx, &change, JobId(next(ids)?), self.now_ms)?;
             }
             after.state = to;
         }

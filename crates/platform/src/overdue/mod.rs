@@ -11,13 +11,15 @@
 //!
 //! What leaves: the callback ORG_002 ([`notice`]), the answer at the registration window whether
 //! somebody may be treated first ([`policy`], ORG_MDL_002), the link to a citizen's own list
-//! (ORG_MDL_004), the outcome of a batch for whoever missed the callback (ORG_MDL_005), and by
+//! (ORG_MDL_004), now and then a word through 闽政通 to who owes ([`reminder`]), one to whoever was
+//! shown a debt that was then revoked ([`correction`]), the outcome of a batch for whoever missed the callback (ORG_MDL_005), and by
 //! night a question to each hospital about some of its unpaid items ([`settlement`], ORG_001), so
 //! that a settlement that was never reported does not stand against a citizen for ever.
 //!
 //! States move from unpaid to paid or revoked and never back, except that a revoked item may be
 //! reported anew.
 
+pub mod correction;
 pub mod judge;
 pub mod list;
 pub mod notice;
@@ -29,6 +31,7 @@ pub mod org_mdl_005;
 mod outcome;
 mod person;
 pub mod policy;
+pub mod reminder;
 mod results;
 pub mod settlement;
 mod take_in;

@@ -50,7 +50,8 @@ pub async fn handle(call: &Call<'_>, request: QueryRequest) -> Result<QueryReply
     call.journal_read(About {
         person: Some(person),
         purpose: Some(request.businessType.code().to_owned()),
-        subject: None,
+        // Who asked about one hospital was not shown what others had reported.
+        subject: request.orgId.map(|org_id| org_id.as_str().to_owned()),
     })
     .await?;
     Ok(QueryReply {

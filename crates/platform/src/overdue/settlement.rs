@@ -4,7 +4,9 @@
 use banyan_protocol::overdue::org_001::{SettlementReply, SettlementRequest};
 use banyan_protocol::wire::Scalar as _;
 use banyan_store::db::StoreError;
+use banyan_store::ids::JobId;
 use banyan_store::journal::{self, Entry};
+use banyan_store::overdue::corrections;
 use banyan_store::overdue::items::{self, Cause, Change, State, UncheckedItem};
 
 use super::{from_wire, results};
@@ -49,8 +51,10 @@ pub async fn take_word(
 ) -> Result<Settled, StoreError> {
     let now_ms = app.now_ms();
     let to = from_wire(reply.state);
+    let ids = app.ids.take(2).await?;
+    let revocation_job = JobId(ids.start + 1);
     let change = Change {
-        id: app.ids.next().await?,
+        id: ids.start,
         item: item.id,
         from: State::Unpaid,
         to,
@@ -66,7 +70,11 @@ pub async fn take_word(
                 items::mark_checked(tx, change.item, now_ms)?;
                 return Ok(false);
             }
-            items::change_state_since(tx, &change, changed_ms, now_ms)
+            let moved = items::change_state_since(tx, &change, changed_ms, now_ms)?;
+            if moved && to == State::Revoked {
+                corrections::note_revoked(tx, &change, revocation_job, now_ms)?;
+            }
+            Ok(moved)
         })
         .await?;
     Ok(if moved {

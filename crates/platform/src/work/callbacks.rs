@@ -1,5 +1,14 @@
-//! 结果回调通知: telling hospitals what became of their batches, at least once, in the order of
-//! becoming due, and each hospital at its own pace.
+//! 结果回调通知: telling partners what became of their batches, whom to remind and what was revoked,
+//! at least once, in the order of becoming due, and each partner at its own pace.
+//!
+//! Each kind of notice is a kind of job, so that what waits of it is counted by itself, and what it
+//! says is made by its own file when its turn comes ([`notice::of_job`]). But all that one partner
+//! is told stands in one lane (`store/queue/kinds.rs`), because what a lane has is the partner's: a
+//! line that is down is found out once and tried with one notice, not with one of each kind; the
+//! calls at once are counted together; an operator who sends again means all of it. What is told of
+//! a batch goes before corrections and these before reminders, each with a share of a round, so that
+//! a hundred thousand reminders hold a batch's callback up by the round under way and no more. A
+//! batch's callback costs no more than it did alone.
 //!
 //! A hospital that fails again and again is paused (the breaker) and tried with one notice at a
 //! time until it answers; its notices wait and are never lost. What is older than eight days when
@@ -13,17 +22,17 @@ use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::Receipt;
 use banyan_protocol::overdue::org_002::{NotifyReply, NotifyRequest};
 use banyan_store::db::StoreError;
-use banyan_store::ids::{BatchId, JobId, PartnerId};
+use banyan_store::ids::{JobId, PartnerId};
 use banyan_store::journal::{self, Entry};
 use banyan_store::queue::{self, Job, JobEnd, JobKind, LaneState};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use url::Url;
 
 use super::outbound::{self, About};
 use crate::app::App;
 use crate::directory::Partner;
-use crate::overdue::notice::{self, Notice};
+use crate::metrics::NoticeEnd;
+use crate::overdue::notice::{self, Notice, OnceTaken, Turn};
 
 const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
@@ -88,12 +97,15 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
     let mut jobs = lease.jobs;
     let mut rounds = 0;
     while !jobs.is_empty() && !app.is_stopping() {
-        // A paused hospital is tried with one notice, not with sixty-four.
+        // A paused hospital is tried with one notice, not with sixty-four: the one that has waited
+        // longest, so that no kind that it can't take stands before the others.
         if state.failures >= BREAKER_FAILURES {
+            jobs.sort_by_key(|job| job.due_ms);
             jobs.truncate(1);
         }
         let round = send_round(app, &partner, &jobs, &mut state.failures).await;
-        if state.failures >= BREAKER_FAILURES {
+        // Where nobody was called, because nothing was to be told, nothing was found out.
+        if state.failures >= BREAKER_FAILURES && round.called {
             let doublings = (state.failures - BREAKER_FAILURES).min(16);
             let pause_ms = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
             state.paused_until_ms = app.now_ms() + pause_ms;
@@ -103,11 +115,14 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         rounds += 1;
         let leave = state.paused_until_ms > 0 || rounds == ROUNDS;
         let now_ms = app.now_ms();
-        let (ends, entries) = (round.ends, round.entries);
+        let (ends, entries, kept) = (round.ends, round.entries, round.once_taken);
         let next = app
             .db
             .write(move |tx| -> Result<_, StoreError> {
                 journal::append(tx, &entries)?;
+                for once_taken in &kept {
+                    once_taken.keep(tx, now_ms)?;
+                }
                 if leave {
                     queue::end(tx, JobKind::Callback, &ends, now_ms)?;
                     queue::release(tx, JobKind::Callback, lane, node, state)?;
@@ -160,6 +175,10 @@ fn lease_ms(app: &App) -> i64 {
 struct Round {
     ends: Vec<(JobId, JobEnd)>,
     entries: Vec<Entry>,
+    /// What is kept beside the ends of the notices that were taken.
+    once_taken: Vec<OnceTaken>,
+    /// Whether the hospital was called at all.
+    called: bool,
     /// Why it was broken off: something of ours that may pass.
     error: Option<StoreError>,
 }
@@ -173,6 +192,8 @@ async fn send_round(app: &App, partner: &Arc<Partner>, jobs: &[Job], failures: &
     let mut round = Round {
         ends: Vec::with_capacity(jobs.len()),
         entries: Vec::with_capacity(jobs.len()),
+        once_taken: Vec::new(),
+        called: false,
         error: None,
     };
     // A paused hospital's one notice is tried although it failed so often.
@@ -196,10 +217,14 @@ async fn send_round(app: &App, partner: &Arc<Partner>, jobs: &[Job], failures: &
         };
         match sent {
             Ok(sent) => {
-                if sent.end == JobEnd::Done {
-                    *failures = 0;
-                } else if sent.hospital_failed {
-                    *failures = failures.saturating_add(1);
+                match sent.found {
+                    Found::Well => *failures = 0,
+                    Found::Failing => *failures = failures.saturating_add(1),
+                    Found::Nothing => {}
+                }
+                round.called |= sent.entry.is_some();
+                if sent.once_taken != OnceTaken::Nothing {
+                    round.once_taken.push(sent.once_taken);
                 }
                 round.ends.push((sent.job, sent.end));
                 round.entries.extend(sent.entry);
@@ -212,21 +237,43 @@ async fn send_round(app: &App, partner: &Arc<Partner>, jobs: &[Job], failures: &
 struct Sent {
     job: JobId,
     end: JobEnd,
-    /// Whether the hospital is to blame, and so the breaker counts it.
-    hospital_failed: bool,
+    found: Found,
+    /// The journal's, where the hospital was called.
     entry: Option<Entry>,
+    once_taken: OnceTaken,
+}
+
+/// What trying a notice says about the hospital, for the breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// It answers.
+    Well,
+    /// It is to blame.
+    Failing,
+    /// It was not asked, or we are to blame.
+    Nothing,
 }
 
 async fn send(app: &App, partner: &Arc<Partner>, job: Job) -> Result<Sent, StoreError> {
-    let gone = |fault: String| Sent {
+    let uncalled = |end: JobEnd| Sent {
         job: job.id,
-        end: JobEnd::GivenUp { fault },
-        hospital_failed: false,
+        end,
+        found: Found::Nothing,
         entry: None,
+        once_taken: OnceTaken::Nothing,
     };
-    let notice = match notice::of_batch(app, partner, BatchId(job.subject), job.id).await {
-        Ok(Some(notice)) => notice,
-        Ok(None) => return Ok(gone("the batch is gone".to_owned())),
+    let gone = |fault: String| {
+        app.meters.notice(job.kind, NoticeEnd::GivenUp);
+        uncalled(JobEnd::GivenUp { fault })
+    };
+    let notice = match notice::of_job(app, partner, &job).await {
+        Ok(Turn::Send(notice)) => notice,
+        Ok(Turn::NotBefore { due_ms }) => return Ok(uncalled(JobEnd::Later { due_ms })),
+        Ok(Turn::NotNeeded) => {
+            app.meters.notice(job.kind, NoticeEnd::NotNeeded);
+            return Ok(uncalled(JobEnd::Done));
+        }
+        Ok(Turn::Gone) => return Ok(gone("what it is about is gone".to_owned())),
         // One notice that can't be made must not stand before all the others.
         Err(error @ (StoreError::Corrupt(_) | StoreError::Sql(_))) => {
             app.meters.failure("notice");
@@ -241,42 +288,51 @@ async fn send(app: &App, partner: &Arc<Partner>, job: Job) -> Result<Sent, Store
         Err(fault) => fault.result.clone(),
     };
     let about = About {
+        person: notice.person,
         purpose: Some(notice.request.notifyType.code().to_owned()),
-        subject: Some(notice.org_request_id),
+        subject: notice.subject,
     };
     let entry = outbound::entry(app, partner, Interface::Org002, &result, about).await?;
     let fault = match delivered {
         Ok(()) => {
+            app.meters.notice(job.kind, NoticeEnd::Taken);
             return Ok(Sent {
                 job: job.id,
                 end: JobEnd::Done,
-                hospital_failed: false,
+                found: Found::Well,
                 entry: Some(entry),
+                once_taken: notice.once_taken,
             });
         }
         Err(fault) => fault,
     };
     tracing::info!(
         partner = &*partner.app_id,
+        kind = job.kind.name(),
         notice = job.id.0,
         attempt = job.attempts + 1,
         fault = fault.text,
         "a callback was not taken"
     );
     let now_ms = app.now_ms();
-    let end = if now_ms - job.since_ms >= GIVE_UP_AFTER_MS {
-        JobEnd::GivenUp { fault: fault.text }
+    let (end, metered) = if now_ms - job.since_ms >= GIVE_UP_AFTER_MS {
+        (JobEnd::GivenUp { fault: fault.text }, NoticeEnd::GivenUp)
     } else {
-        JobEnd::Again {
-            due_ms: now_ms + retry_delay_ms(app, job.attempts),
-            fault: fault.text,
-        }
+        let due_ms = now_ms + retry_delay_ms(app, job.attempts);
+        let fault = fault.text;
+        (JobEnd::Again { due_ms, fault }, NoticeEnd::NotTaken)
     };
+    app.meters.notice(job.kind, metered);
     Ok(Sent {
         job: job.id,
         end,
-        hospital_failed: !fault.ours,
+        found: if fault.ours {
+            Found::Nothing
+        } else {
+            Found::Failing
+        },
         entry: Some(entry),
+        once_taken: OnceTaken::Nothing,
     })
 }
 
@@ -291,13 +347,15 @@ struct NotTaken {
 }
 
 async fn deliver(app: &App, partner: &Partner, notice: &Notice) -> Result<(), NotTaken> {
-    let url = Url::parse(&notice.url).map_err(|error| NotTaken {
-        result: "address".to_owned(),
-        text: format!("the callback address can't be read: {error}"),
-        ours: true,
-    })?;
+    let Some(url) = &notice.url else {
+        return Err(NotTaken {
+            result: "address".to_owned(),
+            text: "the partner has no address to be told at".to_owned(),
+            ours: true,
+        });
+    };
     let called: Result<NotifyReply, CallFault> =
-        outbound::call::<NotifyRequest, _>(app, partner, Interface::Org002, &url, &notice.request)
+        outbound::call::<NotifyRequest, _>(app, partner, Interface::Org002, url, &notice.request)
             .await;
     match called {
         Ok(reply) if reply.state == Receipt::Success => Ok(()),

@@ -12,7 +12,7 @@ use banyan_store::queue::{self, JobKind};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-use super::{callbacks, judging, reconcile};
+use super::{callbacks, judging, reconcile, revocations};
 use crate::app::App;
 
 /// Starts the lanes of one kind.
@@ -36,8 +36,8 @@ const MOST_LANES: i64 = 2_000;
 impl Dispatcher {
     pub(super) fn new(app: App, kind: JobKind) -> Self {
         let (healthy, failing) = match kind {
-            JobKind::Judge => (JUDGED_AT_ONCE, JUDGED_AT_ONCE),
-            JobKind::Callback | JobKind::Reconcile => (
+            JobKind::Judge | JobKind::Revocation => (JUDGED_AT_ONCE, JUDGED_AT_ONCE),
+            JobKind::Callback | JobKind::Reminder | JobKind::Correction | JobKind::Reconcile => (
                 app.settings.outbound.healthy_hospitals,
                 app.settings.outbound.failing_hospitals,
             ),
@@ -86,9 +86,12 @@ impl Dispatcher {
                 // Dropped in the opposite order: the place is free before anybody hears of it.
                 let _running = running;
                 let _place = place;
-                let done = match kind {
+                let done = match kind.lane_kind() {
                     JobKind::Judge => judging::run_lane(&app, lane).await,
-                    JobKind::Callback => callbacks::run_lane(&app, lane).await,
+                    JobKind::Revocation => revocations::run_lane(&app, lane).await,
+                    JobKind::Callback | JobKind::Reminder | JobKind::Correction => {
+                        callbacks::run_lane(&app, lane).await
+                    }
                     JobKind::Reconcile => reconcile::run_lane(&app, lane).await,
                 };
                 if let Err(error) = done {

@@ -9,6 +9,8 @@ mod judging;
 mod lanes;
 mod outbound;
 pub mod reconcile;
+mod reminding;
+mod revocations;
 mod schedule;
 
 use std::time::Duration;
@@ -71,7 +73,7 @@ impl Worker {
         schedule::run_due(&self.app).await?;
         loop {
             let mut did = 0;
-            for kind in JobKind::ALL {
+            for kind in JobKind::ALL.into_iter().filter(|kind| kind.has_lanes()) {
                 let mut dispatcher = Dispatcher::new(self.app.clone(), kind);
                 did += dispatcher.start_due().await?;
                 dispatcher.finish().await;
@@ -93,10 +95,11 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Lanes(JobKind::Judge),
         Self::Lanes(JobKind::Callback),
         Self::Lanes(JobKind::Reconcile),
+        Self::Lanes(JobKind::Revocation),
         Self::Partners,
         Self::Clock,
         Self::Gauges,

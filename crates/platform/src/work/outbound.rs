@@ -7,13 +7,16 @@ use banyan_protocol::catalogue::Interface;
 use banyan_protocol::wire::Message;
 use banyan_store::db::StoreError;
 use banyan_store::journal::{Direction, Entry};
+use banyan_store::vault::PersonCode;
 use url::Url;
 
 use crate::app::App;
 use crate::directory::Partner;
 
 /// What the journal is told of a call beside its outcome.
+#[derive(Default)]
 pub(super) struct About {
+    pub(super) person: Option<PersonCode>,
     pub(super) purpose: Option<String>,
     pub(super) subject: Option<String>,
 }
@@ -75,7 +78,7 @@ pub(super) async fn entry(
         interface: interface.code().into(),
         direction: Direction::Sent,
         result: result.to_owned(),
-        person: None,
+        person: about.person,
         purpose: about.purpose,
         subject: about.subject,
         digest: None,

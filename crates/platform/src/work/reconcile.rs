@@ -116,8 +116,8 @@ pub async fn ask(
         Err(fault) => fault.kind(),
     };
     let about = About {
-        purpose: None,
         subject: Some(item.id.to_string()),
+        ..About::default()
     };
     let entry = outbound::entry(app, partner, Interface::Org001, result, about).await?;
     match reply {

@@ -5,10 +5,11 @@ use banyan_store::chain;
 use banyan_store::db::StoreError;
 use banyan_store::ids::JobId;
 use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
-use banyan_store::overdue::{batches, links};
+use banyan_store::overdue::{batches, corrections, links};
 use banyan_store::queue::{self, JobKind, NewJob};
 use banyan_store::schedule;
 
+use super::reminding;
 use crate::app::App;
 use crate::settings::TimeOfDay;
 
@@ -35,14 +36,16 @@ enum Scheduled {
     Expire,
     Retain,
     Reconcile,
+    Remind,
 }
 
 impl Scheduled {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::SealJournal,
         Self::Expire,
         Self::Retain,
         Self::Reconcile,
+        Self::Remind,
     ];
 
     const fn name(self) -> &'static str {
@@ -51,6 +54,7 @@ impl Scheduled {
             Self::Expire => "expire_links",
             Self::Retain => "retention",
             Self::Reconcile => "reconcile",
+            Self::Remind => "remind",
         }
     }
 
@@ -63,6 +67,14 @@ impl Scheduled {
             Self::Reconcile => {
                 let TimeOfDay { hour, minute } = app.settings.overdue.reconcile_at;
                 LocalTime::next_daily_ms(after_ms, hour.into(), minute.into())
+            }
+            Self::Remind => {
+                let settings = &app.settings.overdue.reminders;
+                let TimeOfDay { hour, minute } = settings.at;
+                match i64::from(settings.look_every_minutes) {
+                    0 => LocalTime::next_daily_ms(after_ms, hour.into(), minute.into()),
+                    minutes => after_ms + minutes * 60 * SECOND_MS,
+                }
             }
         }
     }
@@ -105,8 +117,11 @@ async fn run_if_due(app: &App, work: Scheduled) -> Result<(), StoreError> {
         Scheduled::Expire => expire(app).await,
         Scheduled::Retain => retain(app).await,
         Scheduled::Reconcile => leave_reconciliations(app).await,
+        Scheduled::Remind => reminding::walk(app).await,
     };
     let next_ms = match &done {
+        // It was broken off and is to be gone on with.
+        Ok(()) if app.is_stopping() => app.now_ms() + AGAIN_MS,
         Ok(()) => work.next_ms(app, app.now_ms()),
         Err(_) => app.now_ms() + AGAIN_MS,
     };
@@ -171,7 +186,9 @@ async fn retain(app: &App) -> Result<(), StoreError> {
         let gone = app
             .db
             .write(move |tx| -> Result<u64, StoreError> {
-                Ok(batches::prune(tx, batches_ms, CHUNK)? + queue::prune(tx, jobs_ms, CHUNK)?)
+                Ok(batches::prune(tx, batches_ms, CHUNK)?
+                    + corrections::prune(tx, jobs_ms, CHUNK)?
+                    + queue::prune(tx, jobs_ms, CHUNK)?)
             })
             .await?;
         if gone == 0 {

@@ -6,9 +6,10 @@ use crate::message;
 use crate::wire::{ExtData, Text};
 
 message! {
-    /// 请求: what became of a batch. Access guide 4.4.2.2.
+    /// 请求: what became of a batch; in the same form a reminder (REMIND) or a correction (CORRECT). Access guide 4.4.2.2.
     pub struct NotifyRequest {
         /// 机构 id, 国家编码
+        /// 闽政通渠道没有机构 id，固定为 MZT。
         orgId: OrgId,
         /// 机构名称
         orgName: OrgName,
@@ -22,6 +23,8 @@ message! {
         updateResultList: Vec<PersonResult>,
         /// 扩展参数
         /// notifyId：通知的唯一编号，重发不变；orgRequestId：批次号；errors：未通过的条目及原因。
+        /// REMIND：idType、idNo、userName、itemCount（笔数）、totalAmount（元）、orgCount（机构数）、oldestTime（最早产生时间）。
+        /// CORRECT：idType、idNo、traceId、amount（元）、sourceOrgId、sourceOrgName（上报机构）、revokedTime（撤销时间）、askedTime（贵方最近查询时间）。
         extData: Option<ExtData>,
     }
 }

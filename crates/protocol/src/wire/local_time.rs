@@ -46,6 +46,18 @@ impl LocalTime {
         }
     }
 
+    /// The number of the calendar day in China Standard Time in which a moment lies.
+    #[must_use]
+    pub const fn day_number(epoch_ms: i64) -> i64 {
+        (epoch_ms + OFFSET_MS).div_euclid(86_400_000)
+    }
+
+    /// The minutes since midnight in China Standard Time.
+    #[must_use]
+    pub const fn minute_of_day(epoch_ms: i64) -> i64 {
+        (epoch_ms + OFFSET_MS).rem_euclid(86_400_000) / 60_000
+    }
+
     fn civil(self) -> Option<DateTime> {
         let local = jiff::Timestamp::from_millisecond(self.epoch_ms + OFFSET_MS).ok()?;
         Some(TimeZone::UTC.to_datetime(local))
@@ -126,6 +138,18 @@ mod tests {
         ] {
             assert!(LocalTime::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_in_china() {
+        let ms = |text: &str| LocalTime::parse(text).unwrap().epoch_ms();
+        let (last, first) = (ms("2025-01-10 23:59:59"), ms("2025-01-11 00:00:00"));
+        assert_eq!(LocalTime::minute_of_day(last), 24 * 60 - 1);
+        assert_eq!(LocalTime::minute_of_day(first), 0);
+        assert_eq!(
+            LocalTime::day_number(first),
+            LocalTime::day_number(last) + 1
+        );
     }
 
     #[test]

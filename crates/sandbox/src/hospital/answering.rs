@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use banyan_protocol::ambient::SharedClock;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::crypto::sm3;
-use banyan_protocol::dictionaries::Receipt;
+use banyan_protocol::dictionaries::{NotifyType, Receipt};
 use banyan_protocol::envelope::{Manner, PlainMember};
 use banyan_protocol::overdue::OrgId;
 use banyan_protocol::overdue::org_001::{SettlementReply, SettlementRequest};
@@ -149,6 +149,10 @@ impl Desk {
         self.is_for_us(&request.orgId)?;
         let notify_id = notify_id(request.extData.as_ref())
             .unwrap_or_else(|| hex(&sm3::digest(business.as_bytes())));
+        if request.notifyType == NotifyType::Correct {
+            let org_id = self.org_id.as_str();
+            tracing::info!(org_id, notify_id, "was told that a debt was revoked");
+        }
         {
             // Held over both, so that who sees the notification finds its effect in the ledger.
             let mut ledger = self.ledger();

@@ -175,7 +175,8 @@ pub async fn by_id(db: &Db, id: BatchId) -> Result<Option<Batch>, StoreError> {
 }
 
 /// Removes at most `limit` judged batches that came before `before_ms` and whose callback was
-/// delivered; gives how many. Their records stay.
+/// delivered; gives how many. Their records stay. A callback that waits and one that was given up
+/// are looked for by the index of each; both at once would read every job there is.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -183,7 +184,9 @@ pub fn prune(tx: &mut Tx<'_>, before_ms: i64, limit: i64) -> Result<u64, StoreEr
     tx.execute(
         "DELETE FROM overdue_batch WHERE id IN (SELECT id FROM overdue_batch b \
          WHERE received_ms < $1 AND state = 1 AND NOT EXISTS (SELECT 1 FROM job j \
-         WHERE j.kind = $3 AND j.lane = b.partner_id AND j.state <> 1 AND j.subject = b.id) \
+         WHERE j.kind = $3 AND j.lane = b.partner_id AND j.state = 0 AND j.subject = b.id) \
+         AND NOT EXISTS (SELECT 1 FROM job j \
+         WHERE j.kind = $3 AND j.lane = b.partner_id AND j.state = 2 AND j.subject = b.id) \
          ORDER BY received_ms LIMIT $2)",
         &[
             before_ms.into(),

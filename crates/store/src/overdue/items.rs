@@ -489,7 +489,7 @@ impl State {
 }
 
 impl Cause {
-    const fn as_text(self) -> &'static str {
+    pub(crate) const fn as_text(self) -> &'static str {
         match self {
             Self::Update => "update",
             Self::RealName => "real_name",

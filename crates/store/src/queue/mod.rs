@@ -4,8 +4,16 @@
 //! it holds the lane, no other node touches the jobs in it. So a lane keeps its order, a slow
 //! hospital delays nobody else, and its breaker is known to every node. A job is done at least
 //! once; whoever does it makes the effect idempotent.
+//!
+//! Notices of several kinds to one partner share a lane, and with it the lease and the breaker;
+//! see `kinds.rs`.
 
-use crate::db::{Db, StoreError, Tx, Val};
+mod again;
+mod kinds;
+
+pub use again::{Which, lift_pause, redo};
+
+use crate::db::{ColumnType, Db, Insert, Row, StoreError, Tx, Val};
 use crate::ids::{JobId, NodeId};
 
 /// What a job is about.
@@ -17,6 +25,12 @@ pub enum JobKind {
     Callback,
     /// Ask a hospital about a sample of its unpaid records (ORG_001); `subject` is the partner.
     Reconcile,
+    /// Have a person reminded of what he owes (REMIND); `subject` is the reminder.
+    Reminder,
+    /// Tell a partner that a debt it was shown was revoked (CORRECT); `subject` is the correction.
+    Correction,
+    /// Find out who is to be told that a debt was revoked; `subject` is the revocation.
+    Revocation,
 }
 
 /// A job about to be left.
@@ -39,8 +53,12 @@ pub struct NewJob {
 pub struct Job {
     /// Its id.
     pub id: JobId,
+    /// Of which of the kinds that its lane carries.
+    pub kind: JobKind,
     /// What it is about.
     pub subject: i64,
+    /// Since when it is due; of an ordered kind its place in the order.
+    pub due_ms: i64,
     /// How often it was tried before.
     pub attempts: u32,
     /// When its tries began: when it was left, or when an operator had it done again.
@@ -68,8 +86,13 @@ pub struct Lease {
 /// What became of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobEnd {
-    /// It is done. A callback stays on record, anything else is forgotten.
+    /// It is done. A notice stays on record, anything else is forgotten.
     Done,
+    /// It was not its time: it is looked at again at `due_ms`, and this was no try.
+    Later {
+        /// Not before this moment.
+        due_ms: i64,
+    },
     /// It is to be tried again at `due_ms`.
     Again {
         /// Not before this moment.
@@ -145,11 +168,54 @@ pub fn leave(tx: &mut Tx<'_>, job: &NewJob, now_ms: i64) -> Result<(), StoreErro
     Ok(())
 }
 
+/// Leaves many jobs of a kind whose order does not matter.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn leave_many(tx: &mut Tx<'_>, jobs: &[NewJob], now_ms: i64) -> Result<(), StoreError> {
+    let rows: Vec<Vec<Val<'_>>> = jobs
+        .iter()
+        .map(|job| {
+            let waiting = 0_i64;
+            vec![
+                job.id.into(),
+                job.kind.as_number().into(),
+                job.lane.into(),
+                job.subject.into(),
+                waiting.into(),
+                job.due_ms.into(),
+                0_i64.into(),
+                now_ms.into(),
+                now_ms.into(),
+            ]
+        })
+        .collect();
+    let columns = &[
+        ("id", ColumnType::I64),
+        ("kind", ColumnType::I64),
+        ("lane", ColumnType::I64),
+        ("subject", ColumnType::I64),
+        ("state", ColumnType::I64),
+        ("due_ms", ColumnType::I64),
+        ("attempts", ColumnType::I64),
+        ("created_ms", ColumnType::I64),
+        ("since_ms", ColumnType::I64),
+    ];
+    let insert = Insert {
+        table: "job",
+        columns,
+        tail: "",
+    };
+    tx.insert_rows(&insert, &rows)?;
+    Ok(())
+}
+
 /// The lanes of a kind that have something due, are not paused and not held by another node (what
 /// this node itself still holds, it failed to give back); those that did well come first, and among them the one whose work has waited longest.
 ///
 /// Steps from lane to lane along the index, so that a lane with a million waiting jobs costs no
-/// more than one with a single job.
+/// more than one with a single job. What waits is worked out once for each lane, which neither
+/// engine would do unasked.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -160,30 +226,35 @@ pub async fn due_lanes(
     now_ms: i64,
     limit: i64,
 ) -> Result<Vec<DueLane>, StoreError> {
+    let [first, second, third] = kind.carried();
     db.query(
-        "WITH RECURSIVE lanes (lane) AS ( \
-           SELECT MIN(lane) FROM job WHERE kind = $1 AND state = 0 \
+        "WITH RECURSIVE lanes (kind, lane) AS ( \
+           SELECT k.kind, (SELECT MIN(j.lane) FROM job j WHERE j.kind = k.kind AND j.state = 0) \
+           FROM (SELECT CAST($1 AS BIGINT) AS kind UNION ALL SELECT CAST($7 AS BIGINT) \
+                 UNION ALL SELECT CAST($8 AS BIGINT)) k \
            UNION ALL \
-           SELECT (SELECT MIN(j.lane) FROM job j \
-                   WHERE j.kind = $1 AND j.state = 0 AND j.lane > lanes.lane) \
+           SELECT lanes.kind, (SELECT MIN(j.lane) FROM job j \
+                   WHERE j.kind = lanes.kind AND j.state = 0 AND j.lane > lanes.lane) \
            FROM lanes WHERE lanes.lane IS NOT NULL) \
-         , waiting (lane, failures, due_ms) AS ( \
+         , waiting (lane, failures, due_ms) AS MATERIALIZED ( \
            SELECT lanes.lane, COALESCE(l.failures, 0), \
                   (SELECT MIN(j.due_ms) FROM job j \
-                   WHERE j.kind = $1 AND j.state = 0 AND j.lane = lanes.lane) \
+                   WHERE j.kind = lanes.kind AND j.state = 0 AND j.lane = lanes.lane) \
            FROM lanes LEFT JOIN lane_lease l ON l.kind = $1 AND l.lane = lanes.lane \
            WHERE lanes.lane IS NOT NULL \
            AND (COALESCE(l.held_until_ms, 0) <= $2 OR l.held_until_ms > $5 OR l.holder = $6) \
            AND (COALESCE(l.paused_until_ms, 0) <= $2 OR l.paused_until_ms > $5)) \
-         SELECT lane, failures FROM waiting WHERE due_ms <= $4 \
-         ORDER BY CASE WHEN failures = 0 THEN 0 ELSE 1 END, due_ms, lane LIMIT $3",
+         SELECT lane, MAX(failures) FROM waiting WHERE due_ms <= $4 GROUP BY lane \
+         ORDER BY CASE WHEN MAX(failures) = 0 THEN 0 ELSE 1 END, MIN(due_ms), lane LIMIT $3",
         &[
-            kind.as_number().into(),
+            first.into(),
             now_ms.into(),
             limit.into(),
             kind.horizon_ms(now_ms).into(),
             beyond_belief_ms(now_ms).into(),
             node.into(),
+            second.into(),
+            third.into(),
         ],
         |row| {
             Ok(DueLane {
@@ -218,7 +289,7 @@ pub fn lease(
          AND (lane_lease.paused_until_ms <= $5 OR lane_lease.paused_until_ms > $6) \
          RETURNING failures",
         &[
-            kind.as_number().into(),
+            kind.lane_number().into(),
             lane.into(),
             holder.into(),
             until_ms.into(),
@@ -248,7 +319,7 @@ pub fn hold(
     let held = tx.execute(
         "UPDATE lane_lease SET held_until_ms = $4 WHERE kind = $1 AND lane = $2 AND holder = $3",
         &[
-            kind.as_number().into(),
+            kind.lane_number().into(),
             lane.into(),
             holder.into(),
             until_ms.into(),
@@ -321,7 +392,7 @@ pub fn release(
         "UPDATE lane_lease SET held_until_ms = 0, failures = $4, paused_until_ms = $5 \
          WHERE kind = $1 AND lane = $2 AND holder = $3",
         &[
-            kind.as_number().into(),
+            kind.lane_number().into(),
             lane.into(),
             holder.into(),
             state.failures.into(),
@@ -346,13 +417,20 @@ pub fn end(
         .filter(|(_, end)| *end == JobEnd::Done)
         .map(|(id, _)| vec![(*id).into()])
         .collect();
-    if kind != JobKind::Callback {
+    if !kind.stays_on_record() {
         tx.execute_each("DELETE FROM job WHERE id = $1", &done)?;
     }
     for (id, end) in ends {
         let (state, due_ms, ended_ms, fault) = match end {
-            JobEnd::Done if kind != JobKind::Callback => continue,
+            JobEnd::Done if !kind.stays_on_record() => continue,
             JobEnd::Done => (1, now_ms, Some(now_ms), None),
+            JobEnd::Later { due_ms } => {
+                tx.execute(
+                    "UPDATE job SET due_ms = $2 WHERE id = $1 AND state = 0",
+                    &[(*id).into(), (*due_ms).into()],
+                )?;
+                continue;
+            }
             JobEnd::Again { due_ms, fault } => (0, *due_ms, None, Some(fault)),
             JobEnd::GivenUp { fault } => (2, now_ms, Some(now_ms), Some(fault)),
         };
@@ -369,100 +447,6 @@ pub fn end(
         )?;
     }
     Ok(())
-}
-
-/// Which jobs are to be done again.
-#[derive(Debug, Clone, Copy)]
-pub enum Which {
-    /// This one, whatever became of it.
-    One(JobId),
-    /// Those of a lane that were left in a window of time and were not done: the ones given up,
-    /// and the ones that wait for their next try.
-    Undone {
-        /// The lane.
-        lane: i64,
-        /// From this moment on.
-        from_ms: i64,
-        /// Before this moment.
-        to_ms: i64,
-    },
-    /// Those of a lane that were left in a window of time and were done.
-    Done {
-        /// The lane.
-        lane: i64,
-        /// From this moment on.
-        from_ms: i64,
-        /// Before this moment.
-        to_ms: i64,
-    },
-    /// All that were given up, in every lane.
-    GivenUp,
-}
-
-/// Has jobs done again, from their first attempt; their ids stay. Lifts the pause of the lanes
-/// concerned. Gives how many.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn redo(tx: &mut Tx<'_>, kind: JobKind, which: Which, now_ms: i64) -> Result<u64, StoreError> {
-    let number = kind.as_number();
-    match which {
-        Which::One(id) => {
-            let lane = tx.query_opt(
-                "SELECT lane FROM job WHERE id = $1 AND kind = $2",
-                &[id.into(), number.into()],
-                |row| row.get::<i64>(0),
-            )?;
-            let Some(lane) = lane else { return Ok(0) };
-            lift_pause(tx, lane)?;
-            tx.execute(
-                "UPDATE job SET state = 0, due_ms = $3, since_ms = $3, attempts = 0, \
-                 ended_ms = NULL WHERE id = $1 AND kind = $2",
-                &[id.into(), number.into(), now_ms.into()],
-            )
-        }
-        Which::Undone {
-            lane,
-            from_ms,
-            to_ms,
-        } => {
-            lift_pause(tx, lane)?;
-            tx.execute(
-                "UPDATE job SET state = 0, due_ms = $5, since_ms = $5, attempts = 0, \
-                 ended_ms = NULL WHERE kind = $1 AND lane = $2 AND created_ms >= $3 \
-                 AND created_ms < $4 AND (state = 0 OR state = 2)",
-                &[
-                    number.into(),
-                    lane.into(),
-                    from_ms.into(),
-                    to_ms.into(),
-                    now_ms.into(),
-                ],
-            )
-        }
-        Which::Done {
-            lane,
-            from_ms,
-            to_ms,
-        } => tx.execute(
-            // What was left in the window ended after its beginning, which the index knows.
-            "UPDATE job SET state = 0, due_ms = $5, since_ms = $5, attempts = 0, \
-             ended_ms = NULL WHERE state = 1 AND ended_ms >= $3 AND kind = $1 AND lane = $2 \
-             AND created_ms >= $3 AND created_ms < $4",
-            &[
-                number.into(),
-                lane.into(),
-                from_ms.into(),
-                to_ms.into(),
-                now_ms.into(),
-            ],
-        ),
-        Which::GivenUp => tx.execute(
-            "UPDATE job SET state = 0, due_ms = $2, since_ms = $2, attempts = 0, \
-             ended_ms = NULL WHERE kind = $1 AND state = 2",
-            &[number.into(), now_ms.into()],
-        ),
-    }
 }
 
 /// How much of a kind is waiting.
@@ -511,37 +495,56 @@ fn due_jobs(
     now_ms: i64,
     limit: i64,
 ) -> Result<Vec<Job>, StoreError> {
-    tx.query(
-        "SELECT id, subject, attempts, since_ms FROM job \
-         WHERE kind = $1 AND lane = $2 AND state = 0 AND due_ms <= $3 \
-         ORDER BY due_ms, id LIMIT $4",
+    let [first, second, third] = kind.carried();
+    let horizon_ms = kind.horizon_ms(now_ms);
+    let read = |row: &Row<'_>| {
+        Ok(Job {
+            id: JobId(row.get(0)?),
+            kind: JobKind::from_number(row.get(1)?)?,
+            subject: row.get(2)?,
+            attempts: count(row.get(3)?),
+            since_ms: row.get(4)?,
+            due_ms: row.get(5)?,
+        })
+    };
+    if second == 0 {
+        return tx.query(
+            "SELECT id, kind, subject, attempts, since_ms, due_ms FROM job \
+             WHERE kind = $1 AND lane = $2 AND state = 0 AND due_ms <= $3 \
+             ORDER BY due_ms, id LIMIT $4",
+            &[first.into(), lane.into(), horizon_ms.into(), limit.into()],
+            read,
+        );
+    }
+    // Each part takes its order from the index, whatever waits in the others.
+    let due = tx.query(
+        "SELECT id, kind, subject, attempts, since_ms, due_ms FROM ( \
+           SELECT * FROM (SELECT 1 AS place, id, kind, subject, attempts, since_ms, due_ms \
+             FROM job WHERE kind = $1 AND lane = $2 AND state = 0 AND due_ms <= $3 \
+             ORDER BY due_ms, id LIMIT $4) a \
+           UNION ALL \
+           SELECT * FROM (SELECT 2 AS place, id, kind, subject, attempts, since_ms, due_ms \
+             FROM job WHERE kind = $5 AND lane = $2 AND state = 0 AND due_ms <= $3 \
+             ORDER BY due_ms, id LIMIT $4) b \
+           UNION ALL \
+           SELECT * FROM (SELECT 3 AS place, id, kind, subject, attempts, since_ms, due_ms \
+             FROM job WHERE kind = $6 AND lane = $2 AND state = 0 AND due_ms <= $3 \
+             ORDER BY due_ms, id LIMIT $4) c) due \
+         ORDER BY place, due_ms, id",
         &[
-            kind.as_number().into(),
+            first.into(),
             lane.into(),
-            kind.horizon_ms(now_ms).into(),
+            horizon_ms.into(),
             limit.into(),
+            second.into(),
+            third.into(),
         ],
-        |row| {
-            Ok(Job {
-                id: JobId(row.get(0)?),
-                subject: row.get(1)?,
-                attempts: count(row.get(2)?),
-                since_ms: row.get(3)?,
-            })
-        },
-    )
-}
-
-/// Has a partner's lanes tried again at once.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn lift_pause(tx: &mut Tx<'_>, lane: i64) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE lane_lease SET paused_until_ms = 0, failures = 0 WHERE lane = $1",
-        &[lane.into()],
+        read,
     )?;
-    Ok(())
+    Ok(kinds::shared_out(
+        due,
+        usize::try_from(limit).unwrap_or(usize::MAX),
+    ))
 }
 
 /// Nothing is ever held, paused or put off this far: a moment beyond it was written by a clock
@@ -556,7 +559,14 @@ fn count(stored: i64) -> u32 {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Judge, Self::Callback, Self::Reconcile];
+    pub const ALL: [Self; 6] = [
+        Self::Judge,
+        Self::Callback,
+        Self::Reconcile,
+        Self::Reminder,
+        Self::Correction,
+        Self::Revocation,
+    ];
 
     /// Its name in metrics and logs.
     #[must_use]
@@ -565,6 +575,9 @@ impl JobKind {
             Self::Judge => "judge",
             Self::Callback => "callback",
             Self::Reconcile => "reconcile",
+            Self::Reminder => "reminder",
+            Self::Correction => "correction",
+            Self::Revocation => "revocation",
         }
     }
 
@@ -584,6 +597,9 @@ impl JobKind {
             Self::Judge => 1,
             Self::Callback => 2,
             Self::Reconcile => 3,
+            Self::Reminder => 7,
+            Self::Correction => 8,
+            Self::Revocation => 9,
         }
     }
 }

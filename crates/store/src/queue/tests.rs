@@ -160,3 +160,67 @@ crate::on_both_engines! {
         assert!(lease_as(db, NODE_B, 7, 1_000).await.is_some());
     }
 }
+
+crate::on_both_engines! {
+    async fn everything_a_partner_is_told_stands_in_one_lane(db: &TestDb) {
+        leave_jobs(db, JobKind::Reminder, 7, 1..4).await;
+        leave_jobs(db, JobKind::Correction, 7, 4..5).await;
+        leave_jobs(db, JobKind::Callback, 7, 5..6).await;
+        leave_jobs(db, JobKind::Correction, 8, 6..7).await;
+        leave_jobs(db, JobKind::Revocation, 9, 7..8).await;
+        assert_eq!(lanes(&due_lanes(db, JobKind::Callback, NODE_A, 1_000, 10).await.unwrap()), [7, 8]);
+        assert_eq!(lanes(&due_lanes(db, JobKind::Revocation, NODE_A, 1_000, 10).await.unwrap()), [9]);
+        let held = lease_as(db, NODE_A, 7, 1_000).await.unwrap();
+        let first: Vec<_> = held.jobs.iter().map(|job| (job.id.0, job.kind)).collect();
+        assert_eq!(first, [(5, JobKind::Callback), (4, JobKind::Correction)], "the most urgent go first");
+        assert_eq!(backlog(db, JobKind::Reminder).await.unwrap().waiting, 3);
+        assert_eq!(backlog(db, JobKind::Callback).await.unwrap().waiting, 1);
+
+        // A breaker that opens for one kind holds all of them.
+        db.write(|tx| {
+            let ends = [
+                (JobId(5), JobEnd::Again { due_ms: 1_100, fault: "timeout".to_owned() }),
+                (JobId(4), JobEnd::Done),
+            ];
+            end(tx, JobKind::Callback, &ends, 1_000)?;
+            release(tx, JobKind::Callback, 7, NODE_A, LaneState { failures: 5, paused_until_ms: 2_000 })
+        })
+        .await
+        .map_err(|error: StoreError| error)
+        .unwrap();
+        assert_eq!(lanes(&due_lanes(db, JobKind::Callback, NODE_B, 1_999, 10).await.unwrap()), [8]);
+        assert_eq!(
+            due_lanes(db, JobKind::Callback, NODE_B, 2_000, 10).await.unwrap(),
+            [DueLane { lane: 8, failures: 0 }, DueLane { lane: 7, failures: 5 }]
+        );
+        // An operator means all that the partner was told.
+        let done = Which::Done { lane: 7, from_ms: 0, to_ms: 5_000 };
+        let again = db.write(move |tx| redo(tx, JobKind::Callback, done, 2_000)).await;
+        assert_eq!(again.map_err(|error: StoreError| error).unwrap(), 1);
+        let one = db.write(|tx| redo(tx, JobKind::Callback, Which::One(JobId(1)), 2_000)).await;
+        assert_eq!(one.map_err(|error: StoreError| error).unwrap(), 1);
+        let other = db.write(|tx| redo(tx, JobKind::Callback, Which::One(JobId(7)), 2_000)).await;
+        assert_eq!(other.map_err(|error: StoreError| error).unwrap(), 0, "a revocation is no notice");
+    }
+
+    async fn what_is_looked_at_later_was_not_tried(db: &TestDb) {
+        leave_jobs(db, JobKind::Reminder, 7, 1..2).await;
+        db.write(|tx| end(tx, JobKind::Callback, &[(JobId(1), JobEnd::Later { due_ms: 5_000 })], 1_000))
+            .await
+            .map_err(|error: StoreError| error)
+            .unwrap();
+        assert!(due_lanes(db, JobKind::Callback, NODE_A, 4_999, 10).await.unwrap().is_empty());
+        let held = lease_as(db, NODE_A, 7, 5_000).await.unwrap();
+        assert_eq!((held.jobs[0].attempts, held.jobs[0].since_ms), (0, 1_000));
+    }
+
+    async fn many_jobs_are_left_at_once(db: &TestDb) {
+        let jobs: Vec<_> = (1..1_500)
+            .map(|id| NewJob { id: JobId(id), kind: JobKind::Reminder, lane: 7, subject: id, due_ms: 1_000 })
+            .collect();
+        db.write(move |tx| leave_many(tx, &jobs, 1_000)).await.map_err(|error: StoreError| error).unwrap();
+        assert_eq!(backlog(db, JobKind::Reminder).await.unwrap().waiting, 1_499);
+        let held = lease_as(db, NODE_A, 7, 1_000).await.unwrap();
+        assert_eq!(held.jobs[0], Job { id: JobId(1), kind: JobKind::Reminder, subject: 1, due_ms: 1_000, attempts: 0, since_ms: 1_000 });
+    }
+}

@@ -1,0 +1,61 @@
+//! Finding whom to tell that a debt was revoked.
+
+use banyan_store::db::StoreError;
+use banyan_store::queue::{self, Job, JobEnd, JobKind, LaneState};
+
+use crate::app::App;
+use crate::overdue::correction;
+
+/// Far longer than a round takes; a node that dies gives its lanes free after this.
+const LEASE_MS: i64 = 60_000;
+/// Revocations looked at in one round; the next round begins at once.
+const ROUND: i64 = 32;
+/// How long a lane rests where something of ours failed that may pass.
+const FAILED_PAUSE_MS: i64 = 5_000;
+
+pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
+    let (now_ms, node) = (app.now_ms(), app.node);
+    let lease = app
+        .db
+        .write(move |tx| {
+            let until_ms = now_ms + LEASE_MS;
+            queue::lease(tx, JobKind::Revocation, lane, node, now_ms, until_ms, ROUND)
+        })
+        .await?;
+    let Some(lease) = lease else { return Ok(()) };
+    let mut state = LaneState::WELL;
+    for job in &lease.jobs {
+        if app.is_stopping() {
+            break;
+        }
+        if let Err(error) = find_receivers(app, job).await {
+            app.meters.failure("correction");
+            tracing::error!(%error, revocation = job.subject, "nobody could be told of a revocation yet");
+            state = LaneState {
+                failures: lease.failures.saturating_add(1),
+                paused_until_ms: app.now_ms() + FAILED_PAUSE_MS,
+            };
+            break;
+        }
+    }
+    app.db
+        .write(move |tx| queue::release(tx, JobKind::Revocation, lane, node, state))
+        .await
+}
+
+/// Finds the receivers of one revocation; one that can't be read is set aside, so that it does not
+/// stand before the others.
+async fn find_receivers(app: &App, job: &Job) -> Result<(), StoreError> {
+    let error = match correction::find_receivers(app, job).await {
+        Err(error @ StoreError::Corrupt(_)) => error,
+        other => return other,
+    };
+    app.meters.failure("correction");
+    tracing::error!(%error, revocation = job.subject, "a revocation can't be read and was set aside");
+    let now_ms = app.now_ms();
+    let fault = error.to_string();
+    let ends = [(job.id, JobEnd::GivenUp { fault })];
+    app.db
+        .write(move |tx| queue::end(tx, JobKind::Revocation, &ends, now_ms))
+        .await
+}
