@@ -50,6 +50,11 @@ const KEYS: &[&str] = &[
     "overdue.session_ttl_ms",
     "overdue.reconcile_at",
     "overdue.reconcile_sample",
+    "health_card.authorisation_ttl_ms",
+    "health_card.authorisation_tries",
+    "health_card.code_ttl_ms",
+    "health_card.wx_mini_app_id",
+    "health_card.wx_mini_path",
     "outbound.connect_timeout_ms",
     "outbound.call_timeout_ms",
     "outbound.per_hospital",
@@ -59,6 +64,7 @@ const KEYS: &[&str] = &[
     "retention.batch_days",
     "retention.callback_days",
     "retention.journal_days",
+    "retention.authorisation_days",
 ];
 
 impl ConfigOptions {
@@ -203,7 +209,7 @@ mod tests {
             "overdue.reconcile_at" => Value::String("01:02".to_owned()),
             "switched_off" | "overdue.next.fee_types" => Value::Array(Vec::new()),
             "maintenance" | "overdue.emergency_excluded" => Value::Boolean(true),
-            key if ["_url", "_file", "_token"]
+            key if ["_url", "_file", "_token", "_app_id", "_path"]
                 .iter()
                 .any(|end| key.ends_with(end)) =>
             {
@@ -218,9 +224,9 @@ mod tests {
         let settings = settings(table).unwrap();
         let shown = format!("{settings:?}");
         let fields = shown.matches(": ").count();
-        // Six of the fields are the groups themselves, two more the parts of a time of day, one
+        // Seven of the fields are the groups themselves, two more the parts of a time of day, one
         // the address of `listen`, which shows as text.
-        let groups = 6 + 2;
+        let groups = 7 + 2;
         assert_eq!(fields - groups, KEYS.len(), "{shown}");
     }
 }
