@@ -170,6 +170,7 @@ on_both_engines! {
     async fn authorisations_end(db: &TestDb) {
         let story = Story::begin(db).await;
         let citizen = &story.citizens[0];
+        story.settle().await;
         let reason = |outcome: &Value| outcome["extData"]["reason"].as_str().unwrap_or_default().to_owned();
 
         let cancelled = link(&story, 0, "cancelled").await;
@@ -195,7 +196,7 @@ on_both_engines! {
         assert_eq!(said["authStatus"], "fail");
         assert!(reason(&said).contains("不一致"));
         assert_eq!(story.number("SELECT COUNT(*) FROM name_review").await, 2, "each claimed name once");
-        assert_eq!(story.number("SELECT SUM(times) FROM name_review WHERE source = 'h5'").await, 4);
+        assert_eq!(story.number("SELECT CAST(SUM(times) AS BIGINT) FROM name_review WHERE source = 'h5'").await, 4);
 
         let late = link(&story, 0, "late").await;
         let Claimed::Right { proof, .. } = claim(&story, &late, &stated(citizen)).await else { panic!() };
@@ -233,6 +234,7 @@ on_both_engines! {
 
     async fn a_patient_shows_his_code(db: &TestDb) {
         let story = Story::begin(db).await;
+        story.settle().await;
         let (citizen, voice) = (&story.citizens[27], story.voice(0));
         let org = story.hospital(0).org_id();
         let code = code_of(&story, citizen).await;

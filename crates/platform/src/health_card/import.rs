@@ -43,16 +43,16 @@ pub struct Row {
     pub user_name: String,
     /// 性别.
     #[serde(default)]
-    pub user_sex: String,
+    pub user_sex: Option<String>,
     /// 出生日期.
     #[serde(default)]
-    pub birthday: String,
+    pub birthday: Option<String>,
     /// 手机号.
     #[serde(default)]
-    pub mobile_phone: String,
+    pub mobile_phone: Option<String>,
     /// 人员编号.
     #[serde(default)]
-    pub psn_no: String,
+    pub psn_no: Option<String>,
 }
 
 /// A record with its line, or why the line is none.
@@ -91,6 +91,13 @@ pub struct Import {
     file: [u8; 32],
     progress: Progress,
     counts: Counts,
+}
+
+/// Makes batches of records.
+#[derive(Debug, Clone)]
+pub struct Preparer {
+    vault: Vault,
+    ids: Ids,
 }
 
 /// A batch that waits to be committed: checked, coded, sealed.
@@ -170,18 +177,13 @@ impl Import {
         )
     }
 
-    /// Ids for a batch of so many records.
-    ///
-    /// # Errors
-    /// Any [`StoreError`].
-    pub async fn ids(&self, records: usize) -> Result<std::ops::Range<i64>, StoreError> {
-        self.ids.take(records).await
-    }
-
-    /// The keys with which [`Batch::prepare`] works, on another thread.
+    /// What makes batches, on another thread than the one that commits them.
     #[must_use]
-    pub fn vault(&self) -> Vault {
-        self.vault.clone()
+    pub fn preparer(&self) -> Preparer {
+        Preparer {
+            vault: self.vault.clone(),
+            ids: self.ids.clone(),
+        }
     }
 
     /// Commits a batch; gives what it adds to the report.
@@ -218,18 +220,26 @@ impl Import {
     }
 }
 
-impl Batch {
-    /// Checks records and seals them; `ids` are as many.
+impl Preparer {
+    /// Ids for a batch of at most so many records.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn ids(&self, records: usize) -> Result<std::ops::Range<i64>, StoreError> {
+        self.ids.take(records).await
+    }
+
+    /// Checks records and seals them; `ids` are as many or more. Takes its time.
     #[must_use]
-    pub fn prepare(vault: &Vault, records: Vec<Record>, ids: std::ops::Range<i64>) -> Self {
-        let mut batch = Self {
+    pub fn prepare(&self, records: Vec<Record>, ids: std::ops::Range<i64>) -> Batch {
+        let mut batch = Batch {
             records: records.len() as u64,
             claims: Vec::with_capacity(records.len()),
             lines: Vec::with_capacity(records.len()),
             bad: Vec::new(),
         };
         for (record, id) in records.into_iter().zip(ids) {
-            match claim(vault, record.row, HealthCardPersonId(id)) {
+            match claim(&self.vault, record.row, HealthCardPersonId(id)) {
                 Ok(claim) => {
                     batch.claims.push(claim);
                     batch.lines.push(record.line);
@@ -238,6 +248,14 @@ impl Batch {
             }
         }
         batch
+    }
+}
+
+impl Batch {
+    /// How many records it has.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.records
     }
 
     /// Lines of the report, in their order in the file.
@@ -282,12 +300,13 @@ fn claim(vault: &Vault, row: Result<Row, String>, id: HealthCardPersonId) -> Res
         id_type: &row.id_type,
         id_no: &row.id_no,
         user_name: &row.user_name,
-        user_sex: &row.user_sex,
-        birthday: &row.birthday,
-        mobile_phone: &row.mobile_phone,
+        user_sex: row.user_sex.as_deref().unwrap_or_default(),
+        birthday: row.birthday.as_deref().unwrap_or_default(),
+        mobile_phone: row.mobile_phone.as_deref().unwrap_or_default(),
     };
     let identity = stated.check().map_err(|fault| fault.to_string())?;
-    let number = psn_no(&row.psn_no).map_err(|fault| fault.to_string())?;
+    let number =
+        psn_no(row.psn_no.as_deref().unwrap_or_default()).map_err(|fault| fault.to_string())?;
     Ok(Claim::new(vault, id, identity, number))
 }
 
@@ -302,5 +321,77 @@ impl Counts {
 impl std::fmt::Debug for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Row(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use banyan_protocol::ambient::{ManualClock, SeededRandomness, SharedRandomness};
+    use banyan_store::health_card::persons;
+    use banyan_store::vault::MasterKey;
+
+    use super::*;
+
+    async fn open(db: &Db) -> Import {
+        let random: SharedRandomness = Arc::new(SeededRandomness::new(1));
+        let key = MasterKey::parse(&"0a".repeat(32)).unwrap();
+        let vault = Vault::new(&key, random);
+        let clock = Arc::new(ManualClock::at(100));
+        Import::open(db.clone(), vault, clock, [7; 32])
+            .await
+            .unwrap()
+    }
+
+    fn record(line: u64, passport: &str, name: &str, psn_no: &str) -> Record {
+        let row = Row {
+            id_type: "03".to_owned(),
+            id_no: passport.to_owned(),
+            user_name: name.to_owned(),
+            psn_no: Some(psn_no.to_owned()),
+            ..Row::default()
+        };
+        Record { line, row: Ok(row) }
+    }
+
+    async fn commit(
+        import: &mut Import,
+        records: Vec<Record>,
+        is_last: bool,
+    ) -> Result<String, ImportError> {
+        let preparer = import.preparer();
+        let ids = preparer.ids(records.len()).await?;
+        let batch = preparer.prepare(records, ids);
+        import.commit(batch, is_last).await.map(str::to_owned)
+    }
+
+    banyan_store::on_both_engines! {
+        async fn an_import_that_broke_off_goes_on(db: &TestDb) {
+            let mut first = open(db).await;
+            assert_eq!((first.records_done(), first.report()), (0, (0, "")));
+            let bad = Record { line: 4, row: Err("列数, 有误".to_owned()) };
+            let records = vec![record(2, "E1", "张三", "n1"), record(3, "E1", "李四", ""), bad, record(5, "E 1\u{1}", "张三", "")];
+            let said = commit(&mut first, records, false).await.unwrap();
+            let lines: Vec<_> = said.split_terminator("\r\n").collect();
+            assert_eq!(lines.len(), 3);
+            assert!(lines[0].starts_with("3,矛盾,姓名") && lines[1] == "4,未导入,列数， 有误" && lines[2].starts_with("5,未导入,idNo："));
+
+            // The program ended before it wrote that down; the next one finds it.
+            let mut second = open(db).await;
+            assert_eq!((second.records_done(), second.is_done(), second.report()), (4, false, (0, said.as_str())));
+            let more = commit(&mut second, vec![record(6, "E2", "王五", "n1"), record(7, "E1", "张 三", "n1"), record(8, "E1", "张三", "n2")], true).await.unwrap();
+            assert!(more.starts_with("6,矛盾,人员编号") && more.contains("7,重复,"), "{more}");
+            let counts = Counts { new: 1, completed: 1, known: 1, names: 1, numbers: 1, bad: 2 };
+            assert_eq!(second.counts(), counts);
+
+            let third = open(db).await;
+            assert_eq!((third.is_done(), third.counts(), third.counts().total()), (true, counts, 7));
+            assert_eq!(third.report(), (said.len() as u64, more.as_str()));
+            // Whoever is late changes nothing.
+            let late = commit(&mut first, vec![record(6, "E9", "赵六", "")], false).await;
+            assert!(matches!(late, Err(ImportError::Elsewhere)), "{late:?}");
+            assert_eq!(persons::count(db).await.unwrap(), 1);
+        }
     }
 }
