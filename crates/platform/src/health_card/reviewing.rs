@@ -18,6 +18,8 @@ use crate::health_card::import::Counts;
 pub struct ShownReview {
     /// The review.
     pub review: Review,
+    /// 卡号 of the registered person, by which his papers are found.
+    pub card_no: String,
     /// What is registered, shown as far as it differs: a name, or whose the number is.
     pub registered: String,
     /// What was claimed, likewise.
@@ -174,6 +176,7 @@ fn show(
     };
     Ok(Some(ShownReview {
         review: review.clone(),
+        card_no: person.card_no(),
         registered,
         claimed,
     }))

@@ -57,3 +57,32 @@ message! {
         extData: Option<ExtData>,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire;
+
+    #[test]
+    fn both_spellings_of_the_type_are_read_and_one_is_written() {
+        for (spelling, medium) in [
+            ("1", MediumType::Credential),
+            ("01", MediumType::Credential),
+            ("2", MediumType::Card),
+            ("02", MediumType::Card),
+        ] {
+            let json = format!(
+                r#"{{"orgId":"H1","type":"{spelling}","psnNo":"1","idNo":"1","idType":"03","userName":"A"}}"#
+            );
+            let request: InsuredRequest = wire::read(&json).unwrap();
+            assert_eq!(request.r#type, medium);
+            let written = wire::write(&request);
+            assert!(
+                written.contains(&format!(r#""type":"{}""#, medium.code())),
+                "{written}"
+            );
+        }
+        let fault = wire::read::<InsuredRequest>(r#"{"type":"3"}"#).unwrap_err();
+        assert_eq!(fault.path, "type");
+    }
+}

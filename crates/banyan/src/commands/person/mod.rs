@@ -132,8 +132,9 @@ fn list(reviews: &[ShownReview]) {
             Kind::Number => "人员编号",
         };
         terminal::say(format!(
-            "{}  {kind}  登记 {}  申报 {}  来源 {}  {} 次，最近 {}",
+            "{}  {kind}  卡号 {}  登记 {}  申报 {}  来源 {}  {} 次，最近 {}",
             review.id,
+            shown.card_no,
             shown.registered,
             shown.claimed,
             review.source,
