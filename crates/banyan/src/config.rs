@@ -58,6 +58,11 @@ const KEYS: &[&str] = &[
     "overdue.reminders.max_times",
     "overdue.reminders.quiet_from",
     "overdue.reminders.quiet_until",
+    "health_card.authorisation_ttl_ms",
+    "health_card.authorisation_tries",
+    "health_card.code_ttl_ms",
+    "health_card.wx_mini_app_id",
+    "health_card.wx_mini_path",
     "outbound.connect_timeout_ms",
     "outbound.call_timeout_ms",
     "outbound.per_hospital",
@@ -67,6 +72,7 @@ const KEYS: &[&str] = &[
     "retention.batch_days",
     "retention.callback_days",
     "retention.journal_days",
+    "retention.authorisation_days",
 ];
 
 impl ConfigOptions {
@@ -216,7 +222,7 @@ mod tests {
             "maintenance" | "overdue.emergency_excluded" | "overdue.reminders.enabled" => {
                 Value::Boolean(true)
             }
-            key if ["_url", "_file", "_token"]
+            key if ["_url", "_file", "_token", "_app_id", "_path"]
                 .iter()
                 .any(|end| key.ends_with(end)) =>
             {
@@ -231,9 +237,9 @@ mod tests {
         let settings = settings(table).unwrap();
         let shown = format!("{settings:?}");
         let fields = shown.matches(": ").count();
-        // Seven of the fields are the groups themselves, two more the parts of each time of day,
+        // Eight of the fields are the groups themselves, two more the parts of each time of day,
         // one the address of `listen`, which shows as text.
-        let groups = 7 + 4 * 2;
+        let groups = 8 + 4 * 2;
         assert_eq!(fields - groups, KEYS.len(), "{shown}");
     }
 }

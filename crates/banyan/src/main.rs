@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, batch, call, callback, interface, migrate, partner, sandbox, serve};
+use commands::{audit, batch, call, callback, interface, migrate, partner, person, sandbox, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -35,6 +35,8 @@ enum Command {
     Call(call::Options),
     /// 管理接入方：登记、列出、轮换密钥、停用
     Partner(partner::Options),
+    /// 管理人员：导入名册、核实相互矛盾的登记、查看
+    Person(person::Options),
     /// 管理回调：重发若干条，或一段时间内未送达的
     Callback(callback::Options),
     /// 管理批次：重新处理因故障搁置的批次
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Sandbox(options) => sandbox::run(&options),
         Command::Call(options) => call::run(&options),
         Command::Partner(options) => partner::run(&options),
+        Command::Person(options) => person::run(&options),
         Command::Callback(options) => callback::run(&options),
         Command::Batch(options) => batch::run(&options),
         Command::Migrate(options) => migrate::run(&options),

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use banyan_client::{HttpClient, HttpSettings};
 use banyan_platform::admin::{Desk, Edit, NewPartner};
 use banyan_platform::app::{App, Setup, World};
+use banyan_platform::health_card::identity::Stated;
 use banyan_platform::settings::{DatabaseUrl, EnvironmentSetting, Settings};
 use banyan_platform::web::{Extras, Server};
 use banyan_platform::work::Worker;
@@ -21,6 +22,8 @@ use banyan_sandbox::{
     Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, MztAccess, MztChannel,
     MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHospital, Traffic, citizens,
 };
+use banyan_store::health_card::{Claim, register_all};
+use banyan_store::ids::HealthCardPersonId;
 use banyan_store::partners::{Kind, Partner};
 use banyan_store::vault::MasterKey;
 use tokio::sync::watch;
@@ -213,6 +216,7 @@ impl Province {
             .into_iter()
             .map(|seed| seed.with_index(&app.vault))
             .collect();
+        register(&app, &citizens).await?;
         let extras = Extras {
             worker: plan.works_by_itself,
             ..Extras::default()
@@ -298,6 +302,37 @@ impl Province {
         }
         self.mzt_inbox.stop().await;
     }
+}
+
+/// Gives every citizen his health card, and has his number at the insurance lead to him.
+async fn register(app: &App, citizens: &[Citizen]) -> Result<()> {
+    let ids = app.person_ids.take(citizens.len()).await?;
+    let claims = citizens
+        .iter()
+        .zip(ids)
+        .map(|(citizen, id)| {
+            let stated = Stated {
+                id_type: &citizen.id_type,
+                id_no: &citizen.id_no,
+                user_name: &citizen.user_name,
+                mobile_phone: &citizen.mobile_phone,
+                ..Stated::default()
+            };
+            let identity = stated.check().map_err(|fault| anyhow::anyhow!("{fault}"))?;
+            let psn_no = Some(citizen.psn_no.clone());
+            Ok(Claim::new(
+                &app.vault,
+                HealthCardPersonId(id),
+                identity,
+                psn_no,
+            ))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let (vault, now_ms) = (app.vault.clone(), app.now_ms());
+    app.db
+        .write(move |tx| register_all(tx, &vault, &claims, "sandbox", now_ms))
+        .await?;
+    Ok(())
 }
 
 /// Takes away what the last start wrote: its addresses are no longer true, and whoever waits for

@@ -305,7 +305,7 @@ impl Desk {
         }
     }
 
-    async fn act(
+    pub(crate) async fn act(
         &self,
         action: &'static str,
         target: &str,

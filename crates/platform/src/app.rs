@@ -54,6 +54,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Ids of new records.
     pub ids: Ids,
+    /// Ids of new persons.
+    pub person_ids: Ids,
     /// Who this process is among those that share the database.
     pub node: NodeId,
     /// The partners.
@@ -176,6 +178,7 @@ impl App {
             switched_off,
             public_url,
             ids: Ids::new(db.clone()),
+            person_ids: Ids::of_persons(db.clone()),
             // Positive and never 0, which stands for nobody.
             node: NodeId(i64::from_le_bytes(node) & i64::MAX | 1),
             journal: JournalBehind::start(db.clone(), spool),

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod app;
 pub mod directory;
 pub mod h5;
+pub mod health_card;
 pub mod inbound;
 pub mod journal;
 pub mod metrics;

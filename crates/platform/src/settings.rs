@@ -36,6 +36,8 @@ pub struct Settings {
     pub inbound: Inbound,
     /// 诊疗失信.
     pub overdue: Overdue,
+    /// 电子健康卡.
+    pub health_card: HealthCard,
     /// Calls to hospitals.
     pub outbound: Outbound,
     /// How long things are kept.
@@ -127,6 +129,23 @@ pub struct Reminders {
     pub quiet_until: TimeOfDay,
 }
 
+/// 电子健康卡.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HealthCard {
+    /// How long a patient has to give an authorisation.
+    pub authorisation_ttl_ms: i64,
+    /// After so many wrong claims an authorisation fails.
+    pub authorisation_tries: u32,
+    /// How long a 电子健康码 (QR code) is taken.
+    pub code_ttl_ms: i64,
+    /// 小程序 appId that ORG_EHC_001 gives along; none where absent.
+    pub wx_mini_app_id: Option<String>,
+    /// 小程序路径 that ORG_EHC_001 gives along, `{token}` standing for the link's token; none where
+    /// absent.
+    pub wx_mini_path: Option<String>,
+}
+
 /// When a person with unpaid items may still be treated first: all of these together. The default
 /// is the guide's own rule (1.2.2): no unpaid item at all.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -180,6 +199,8 @@ pub struct Retention {
     pub callback_days: u32,
     /// The journal's entries; the links of its chain stay for ever.
     pub journal_days: u32,
+    /// Authorisations of health cards that are over (ORG_EHC_002 answers as long).
+    pub authorisation_days: u32,
 }
 
 impl Default for Settings {
@@ -196,6 +217,7 @@ impl Default for Settings {
             switched_off: Vec::new(),
             inbound: Inbound::default(),
             overdue: Overdue::default(),
+            health_card: HealthCard::default(),
             outbound: Outbound::default(),
             retention: Retention::default(),
             database_write_connections: 8,
@@ -249,6 +271,18 @@ impl Default for Reminders {
     }
 }
 
+impl Default for HealthCard {
+    fn default() -> Self {
+        Self {
+            authorisation_ttl_ms: 30 * 60_000,
+            authorisation_tries: 5,
+            code_ttl_ms: 60_000,
+            wx_mini_app_id: None,
+            wx_mini_path: None,
+        }
+    }
+}
+
 #[expect(
     clippy::derivable_impls,
     reason = "the default is a rule of the guide, and is to be read here"
@@ -283,6 +317,7 @@ impl Default for Retention {
             batch_days: 180,
             callback_days: 90,
             journal_days: 3 * 365,
+            authorisation_days: 180,
         }
     }
 }
@@ -294,6 +329,7 @@ impl Settings {
     /// The setting that can't be, in Chinese.
     pub fn check(&self) -> Result<(), String> {
         let (inbound, outbound) = (&self.inbound, &self.outbound);
+        self.health_card.check()?;
         let positive = [
             ("inbound.max_body_bytes", inbound.max_body_bytes > 0),
             ("inbound.timeout_ms", inbound.timeout_ms > 0),
@@ -335,6 +371,32 @@ impl Settings {
             Some((name, _)) => Err(format!("{name}：须大于 0")),
             None => Ok(()),
         }
+    }
+}
+
+impl HealthCard {
+    fn check(&self) -> Result<(), String> {
+        let positive = [
+            ("authorisation_ttl_ms", self.authorisation_ttl_ms > 0),
+            ("authorisation_tries", self.authorisation_tries > 0),
+            ("code_ttl_ms", self.code_ttl_ms > 0),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, holds)| !holds) {
+            return Err(format!("health_card.{name}：须大于 0"));
+        }
+        // A token is 43 characters long.
+        let path = self.wx_mini_path.as_ref();
+        let path = path.map(|path| path.replace("{token}", &"0".repeat(43)));
+        for (name, text, most) in [
+            ("wx_mini_app_id", self.wx_mini_app_id.as_deref(), 40),
+            ("wx_mini_path", path.as_deref(), 300),
+        ] {
+            let fits = |text: &str| !text.trim().is_empty() && text.chars().count() <= most;
+            if text.is_some_and(|text| !fits(text)) {
+                return Err(format!("health_card.{name}：须为 1 至 {most} 个字符"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! added here without a handler does not compile on the platform, and without fixtures does not
 //! pass the tests.
 
+use crate::health_card;
 use crate::overdue;
 use crate::wire::{Field, Message};
 
@@ -305,6 +306,7 @@ impl Interface {
                         "4.5.1",
                     )
                     .in_room(Room::HealthCard)
+.with::<health_card::org_ehc_001::AuthUrlRequest, health_card::org_ehc_001::AuthUrlReply>()
                 }
             }
             Self::OrgEhc002 => {
@@ -316,6 +318,7 @@ impl Interface {
                         "4.5.2",
                     )
                     .in_room(Room::HealthCard)
+.with::<health_card::org_ehc_002::AuthResultRequest, health_card::org_ehc_002::AuthResultReply>()
                 }
             }
             Self::OrgEhc003 => {
@@ -327,6 +330,7 @@ impl Interface {
                         "4.5.3",
                     )
                     .in_room(Room::HealthCard)
+.with::<health_card::org_ehc_003::VerifyRequest, health_card::org_ehc_003::VerifyReply>()
                 }
             }
             Self::OrgEhc004 => {
@@ -338,6 +342,7 @@ impl Interface {
                         "4.5.4",
                     )
                     .in_room(Room::HealthCard)
+.with::<health_card::org_ehc_004::InsuredRequest, health_card::org_ehc_004::InsuredReply>()
                 }
             }
             Self::Ci00030001 => &const { unified("CI00.03.00.01", "接收既往症结果", "3.3") },

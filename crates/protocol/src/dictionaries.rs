@@ -213,3 +213,51 @@ dictionary! {
         Correct = "CORRECT",
     }
 }
+
+dictionary! {
+    /// 授权状态
+    /// Access guide 4.5.2.3.
+    pub enum AuthStatus {
+        /// 正在授权
+        Ing = "ing",
+        /// 授权成功
+        Succ = "succ",
+        /// 授权失败
+        Fail = "fail",
+        /// 用户取消授权
+        Cancel = "cancel",
+    }
+}
+
+dictionary! {
+    /// 性别
+    /// Access guide 4.5.2.3.
+    pub enum Sex {
+        /// 未知
+        Unknown = "0",
+        /// 男
+        Male = "1",
+        /// 女
+        Female = "2",
+    }
+}
+
+dictionary! {
+    /// 卡类型
+    /// The guide names the member (4.5.2.3) and lists no codes; this is the one we give.
+    pub enum CardType {
+        /// 电子健康卡
+        EhealthCard = "01",
+    }
+}
+
+dictionary! {
+    /// 医保凭证类型
+    /// Access guide 4.5.4.2: one character long by the table, two in its own list of codes.
+    pub enum MediumType {
+        /// 医保电子凭证
+        Credential = "01" | "1",
+        /// 医保卡
+        Card = "02" | "2",
+    }
+}

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod crypto;
 pub mod dictionaries;
 pub mod envelope;
+pub mod health_card;
 pub mod overdue;
 pub mod result_code;
 pub mod wire;

@@ -23,7 +23,7 @@ pub struct Citizen {
     pub ehealth_card_id: String,
     /// 手机号码.
     pub mobile_phone: String,
-    /// 医保人员编号; empty as long as the sandbox has no 医保 centre.
+    /// 医保人员编号.
     pub psn_no: String,
     /// 医保电子凭证码; empty as long as the sandbox has no 医保 centre.
     pub ec_qr_code: String,
@@ -40,6 +40,8 @@ pub struct CitizenSeed {
     pub user_name: String,
     /// 手机号码.
     pub mobile_phone: String,
+    /// 医保人员编号.
+    pub psn_no: String,
 }
 
 impl CitizenSeed {
@@ -52,7 +54,7 @@ impl CitizenSeed {
             id_no: self.id_no,
             user_name: self.user_name,
             mobile_phone: self.mobile_phone,
-            psn_no: String::new(),
+            psn_no: self.psn_no,
             ec_qr_code: String::new(),
         }
     }
@@ -74,6 +76,7 @@ pub fn generate(count: usize, seed: i64) -> Vec<CitizenSeed> {
                 "{PHONE_SEGMENT}{:08}",
                 (first_phone + index * PHONE_STEP) % PHONES
             ),
+            psn_no: psn_no((first_identity + index * IDENTITY_STEP) % IDENTITIES),
         })
         .collect()
 }
@@ -99,6 +102,11 @@ const PHONE_SEGMENT: &str = "154";
 const PHONES: u64 = 100_000_000;
 /// Shares no factor with `PHONES`.
 const PHONE_STEP: u64 = 61_803_399;
+
+/// Twenty digits that begin like the identity number's: no insurance agency has them.
+fn psn_no(place: u64) -> String {
+    format!("{DISTRICT}{place:014}")
+}
 
 fn identity_number(place: u64) -> String {
     // Both quotients are far below what an i64 holds.
@@ -243,6 +251,7 @@ mod tests {
         let seeds = generate(20_000, 7);
         let mut numbers = HashSet::new();
         let mut phones = HashSet::new();
+        let mut insured = HashSet::new();
         for seed in &seeds {
             assert!(seed.id_no.starts_with(DISTRICT) && checks(&seed.id_no));
             let birthday = format!(
@@ -254,6 +263,7 @@ mod tests {
             assert!(LocalTime::parse(&birthday).is_ok(), "{birthday}");
             assert_ne!(&seed.id_no[14..17], "000");
             assert!(numbers.insert(&seed.id_no) && phones.insert(&seed.mobile_phone));
+            assert!(insured.insert(&seed.psn_no) && seed.psn_no.len() == 20);
             assert!(seed.mobile_phone.len() == 11 && seed.mobile_phone.starts_with("154"));
         }
         let years: HashSet<&str> = seeds.iter().map(|seed| &seed.id_no[6..10]).collect();

@@ -17,6 +17,7 @@ const BLOCK: i64 = 65_536;
 #[derive(Debug, Clone)]
 pub struct Ids {
     db: Db,
+    name: &'static str,
     block: Arc<Mutex<Block>>,
     /// One caller at a time takes a new block; the others wait for it.
     refill: Arc<tokio::sync::Mutex<()>>,
@@ -29,11 +30,22 @@ struct Block {
 }
 
 impl Ids {
-    /// Ids of this database.
+    /// Ids of this database's records.
     #[must_use]
     pub fn new(db: Db) -> Self {
+        Self::named(db, "record")
+    }
+
+    /// Ids of persons: a sequence of their own, because a card's number has room for eleven digits.
+    #[must_use]
+    pub fn of_persons(db: Db) -> Self {
+        Self::named(db, "person")
+    }
+
+    fn named(db: Db, name: &'static str) -> Self {
         Self {
             db,
+            name,
             block: Arc::new(Mutex::new(Block { next: 0, end: 0 })),
             refill: Arc::default(),
         }
@@ -60,13 +72,13 @@ impl Ids {
         if let Some(range) = self.in_block(count) {
             return Ok(range);
         }
-        let size = BLOCK.max(count);
+        let (size, name) = (BLOCK.max(count), self.name);
         let end = self
             .db
             .write(move |tx| {
                 tx.query_opt(
-                    "UPDATE id_block SET next = next + $1 WHERE name = 'record' RETURNING next",
-                    &[size.into()],
+                    "UPDATE id_block SET next = next + $1 WHERE name = $2 RETURNING next",
+                    &[size.into(), name.into()],
                     |row| row.get::<i64>(0),
                 )
             })
@@ -131,4 +143,10 @@ id_type! {
     JobId;
     /// A running process that takes leases.
     NodeId;
+    /// A holder of a health card; his 卡号 is made of it.
+    HealthCardPersonId;
+    /// An authorisation that a hospital asked for by ORG_EHC_001.
+    AuthorisationId;
+    /// A claim that contradicts what is registered.
+    ReviewId;
 }

@@ -8,6 +8,7 @@
 
 pub mod chain;
 pub mod db;
+pub mod health_card;
 pub mod ids;
 pub mod journal;
 pub mod overdue;

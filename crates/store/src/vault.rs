@@ -33,6 +33,20 @@ pub struct MasterKey([u8; 32]);
 )]
 pub struct PersonCode(pub [u8; 32]);
 
+/// 电子健康卡主索引: the keyed code of (idType, idNo) that leaves the platform, as 64 hexadecimal
+/// digits. The store keeps only its own code of it ([`CardCode`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CardIndex(pub [u8; 32]);
+
+/// A health-card index as persons are looked up by it: partners know the index, so the database
+/// alone must not say which of its rows it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CardCode(pub [u8; 32]);
+
+/// 人员编号 at the insurance, as it is looked up: its keyed code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InsuredCode(pub [u8; 32]);
+
 /// Which column a sealed value belongs to; it opens nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -44,6 +58,14 @@ pub enum Place {
     ItemPerson,
     /// entry_link.person_sealed and citizen_session.person_sealed
     CitizenPerson,
+    /// person.sealed
+    HealthCardPerson,
+    /// name_review.claimed_sealed
+    ReviewClaim,
+    /// What a 电子健康码 (QR code) holds; it stands in no column.
+    EhealthCode,
+    /// What a citizen's page gives back when he authorises; it stands in no column.
+    AuthorisationProof,
     /// vault_check.sealed
     Check,
 }
@@ -160,14 +182,35 @@ impl Vault {
     /// identity number.
     #[must_use]
     pub fn ehealth_card_id(&self, id_type: &str, id_no: &str) -> String {
+        self.card_index(id_type, id_no).text()
+    }
+
+    /// The same as bytes.
+    #[must_use]
+    pub fn card_index(&self, id_type: &str, id_no: &str) -> CardIndex {
         let id_no = id_no.trim().to_ascii_uppercase();
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = String::with_capacity(64);
-        for byte in self.index.code(&[id_type.as_bytes(), id_no.as_bytes()]) {
-            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            text.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-        text
+        CardIndex(self.index.code(&[id_type.as_bytes(), id_no.as_bytes()]))
+    }
+
+    /// The code by which the holder of this index is looked up.
+    #[must_use]
+    pub fn card_code(&self, index: &CardIndex) -> CardCode {
+        CardCode(self.lookup.code(&[b"card", &index.0]))
+    }
+
+    /// The code by which somebody is looked up by 人员编号.
+    #[must_use]
+    pub fn insured_code(&self, psn_no: &str) -> InsuredCode {
+        InsuredCode(self.lookup.code(&[b"psn", psn_no.trim().as_bytes()]))
+    }
+
+    /// The token of an authorisation's link: worked out from what is known of it, so that asking
+    /// again gives the same link though the database keeps only the token's code.
+    #[must_use]
+    pub fn authorisation_token(&self, id: i64, partner: i64, out_auth_no: &str) -> [u8; 32] {
+        let (id, partner) = (id.to_be_bytes(), partner.to_be_bytes());
+        self.lookup
+            .code(&[b"authorisation", &id, &partner, out_auth_no.as_bytes()])
     }
 
     /// The code of a block of a hash chain.
@@ -185,6 +228,35 @@ impl Vault {
 
 const CHECK_TEXT: &[u8] = b"banyan";
 
+impl CardIndex {
+    /// 64 hexadecimal digits.
+    #[must_use]
+    pub fn text(&self) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = String::with_capacity(64);
+        for byte in self.0 {
+            text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        text
+    }
+
+    /// Reads 64 hexadecimal digits of either case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |place: usize| char::from(*pair.get(place)?).to_digit(16);
+            *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
 impl Place {
     const fn context(self) -> &'static [u8] {
         match self {
@@ -192,6 +264,10 @@ impl Place {
             Self::BatchContent => b"overdue_batch.content",
             Self::ItemPerson => b"overdue_item.person_sealed",
             Self::CitizenPerson => b"citizen.person_sealed",
+            Self::HealthCardPerson => b"person.sealed",
+            Self::ReviewClaim => b"name_review.claimed_sealed",
+            Self::EhealthCode => b"ehealth_code",
+            Self::AuthorisationProof => b"authorisation_proof",
             Self::Check => b"vault_check.sealed",
         }
     }
@@ -236,6 +312,11 @@ pub(crate) mod tests {
         let index = vault.ehealth_card_id("01", "35012119900101001X");
         assert_eq!(index.len(), 64);
         assert_ne!(index.as_bytes()[..32], code.0);
+        let bytes = vault.card_index("01", "35012119900101001x");
+        assert_eq!(bytes.text(), index);
+        assert_eq!(CardIndex::parse(&index.to_uppercase()), Some(bytes));
+        assert_eq!(CardIndex::parse(&index[1..]), None);
+        assert_ne!(vault.card_code(&bytes).0, bytes.0);
     }
 
     #[test]

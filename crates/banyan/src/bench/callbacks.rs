@@ -45,6 +45,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) -> Result<()> {
         platform.block_on(platform.pause_callbacks(&platform.hospitals))?,
         "回调未能暂停"
     );
+    report::register(&platform, 0..each, 1)?;
     let vault = &platform.app.vault;
     let sendings = platform
         .hospitals

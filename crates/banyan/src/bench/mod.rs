@@ -13,6 +13,7 @@ mod callbacks;
 mod envelope;
 mod load;
 mod people;
+mod persons;
 mod place;
 mod platform;
 mod query;
@@ -35,7 +36,7 @@ pub(crate) struct Options {
     /// 测量项目
     #[arg(value_enum, default_value = "all")]
     what: What,
-    /// 预先装入的欠费记录数
+    /// 预先装入的欠费记录数（persons 为导入的人数）
     #[arg(long, value_name = "条数", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..))]
     items: u64,
     /// 每轮测量的秒数
@@ -69,6 +70,8 @@ enum What {
     Report,
     /// 回调（ORG_002），五家医院中有一家不应答
     Callbacks,
+    /// 导入名册，及在每秒 500 次登记之下按主索引、按人员编号查人
+    Persons,
     /// 启动至就绪的时间与空闲内存
     Start,
     /// 单条报文的解密验签与加密签名
@@ -104,6 +107,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if wanted(What::Callbacks) {
         callbacks::measure(options, &mut table)?;
+    }
+    if wanted(What::Persons) {
+        persons::measure(options, &mut table)?;
     }
     if wanted(What::Start) {
         start::measure(options, &mut table)?;

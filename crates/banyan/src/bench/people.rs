@@ -1,7 +1,12 @@
 //! People and their records, worked out from a number: the same in every run, and what a query
 //! must answer is known without asking.
 
-use banyan_store::ids::{ItemId, PartnerId};
+use anyhow::{Result, ensure};
+use banyan_platform::app::App;
+use banyan_store::db::StoreError;
+use banyan_store::health_card::persons::Identity;
+use banyan_store::health_card::{Claim, Registered, register_all};
+use banyan_store::ids::{HealthCardPersonId, ItemId, PartnerId};
 use banyan_store::overdue::items::{Content, Item, Owner, State};
 use banyan_store::vault::{Place, Vault};
 
@@ -92,15 +97,58 @@ impl Person {
             10 => 'X',
             check => char::from_digit(check, 10).unwrap_or('0'),
         };
-        let names = ["陈榕生", "林秀英", "黄建国", "张芳", "欧阳思远"];
-        let name = usize::try_from(number).unwrap_or(0) % names.len();
+        let name = usize::try_from(number).unwrap_or(0) % NAMES.len();
         Self {
             id_no: format!("{body}{check}"),
-            name: names[name],
+            name: NAMES[name],
             mobile: format!("154{:08}", number % 100_000_000),
         }
     }
+
+    /// 人员编号 of the person with this number.
+    pub(super) fn psn_no(number: u64) -> String {
+        format!("359999{number:014}")
+    }
+
+    /// The person's claim to a health card.
+    pub(super) fn claim(&self, app: &App, id: HealthCardPersonId, psn_no: Option<String>) -> Claim {
+        let identity = Identity {
+            id_type: "01".to_owned(),
+            id_no: self.id_no.clone(),
+            user_name: self.name.to_owned(),
+            user_sex: None,
+            birthday: None,
+            mobile_phone: Some(self.mobile.clone()),
+        };
+        Claim::new(&app.vault, id, identity, psn_no)
+    }
 }
+
+/// Gives everybody his health card who has none yet.
+pub(super) async fn register(app: &App, persons: &[Person]) -> Result<()> {
+    for some in persons.chunks(REGISTERED_AT_ONCE) {
+        let ids = app.person_ids.take(some.len()).await?;
+        let claims: Vec<_> = some
+            .iter()
+            .zip(ids)
+            .map(|(person, id)| person.claim(app, HealthCardPersonId(id), None))
+            .collect();
+        let (vault, now_ms) = (app.vault.clone(), app.now_ms());
+        let outcomes = app
+            .db
+            .write(move |tx| -> Result<_, StoreError> {
+                register_all(tx, &vault, &claims, "bench", now_ms)
+            })
+            .await?;
+        let all = outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Registered::New(_) | Registered::Known(_)));
+        ensure!(all, "登记人员有误");
+    }
+    Ok(())
+}
+
+const REGISTERED_AT_ONCE: usize = 4_000;
 
 /// Whose a record is, sealed as the platform seals it.
 pub(super) fn owner(person: &Person, vault: &Vault) -> Owner {
@@ -126,6 +174,8 @@ pub(super) fn content(n: u64, amount_fen: i64) -> Content {
         actual_ms: 1_700_000_000_000 - i64::try_from(n % 10_000_000).unwrap_or(0) * 1_000,
     }
 }
+
+const NAMES: [&str; 5] = ["陈榕生", "林秀英", "黄建国", "张芳", "欧阳思远"];
 
 /// 项目名称 of every record here.
 pub(super) const ITEM_NAME: &str = "门诊彩超检查费";

@@ -1,6 +1,7 @@
 //! ORG_MDL_001 in batches of 100, sealed, over HTTP, until every batch is judged; beside raw
 //! inserts of the same rows into the same table.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -143,7 +144,9 @@ impl Bench<'_> {
                 (requests, 1)
             })
             .collect();
-        self.batches += each * HOSPITALS as u64;
+        let batches = first..first + each * HOSPITALS as u64;
+        self.batches = batches.end;
+        register(self.platform, batches, ITEMS)?;
         let began = Instant::now();
         let mut latencies_ms = send(self.platform, self.callers, requests)?;
         let accepted = began.elapsed().as_secs_f64();
@@ -261,6 +264,17 @@ pub(super) fn send(platform: &Platform, callers: &Runtime, requests: Sendings) -
         }
         Ok(all)
     })
+}
+
+/// Gives health cards to everybody whom these batches name, so many items each.
+pub(super) fn register(platform: &Platform, batches: Range<u64>, items: u64) -> Result<()> {
+    let numbers = batches.flat_map(|batch| {
+        (0..items)
+            .step_by(usize::try_from(EACH).unwrap_or(1))
+            .map(move |first| batch * ITEMS + first)
+    });
+    let persons: Vec<_> = numbers.map(person).collect();
+    platform.block_on(people::register(&platform.app, &persons))
 }
 
 /// A sealed report of so many items, each new to the platform.

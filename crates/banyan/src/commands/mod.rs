@@ -7,6 +7,7 @@ pub(crate) mod callback;
 pub(crate) mod interface;
 pub(crate) mod migrate;
 pub(crate) mod partner;
+pub(crate) mod person;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
 

@@ -306,6 +306,7 @@ async fn callbacks_are_sent_again_when_asked() {
     let citizen = citizens::generate(1, 9)
         .remove(0)
         .with_index(&place.vault());
+    place.register(std::slice::from_ref(&citizen));
     let report = hospital.report("R1", &listener.url, &citizen, &["R1-1".to_owned()]);
     let hospital = Partner::with(
         &hospital.org_id,

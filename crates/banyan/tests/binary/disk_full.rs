@@ -22,13 +22,15 @@ const LANE_STOPPED: &str = "a lane stopped";
 async fn a_full_disk_refuses_and_loses_nothing() {
     let place = Place::sqlite();
     let hospital = place.add_hospital("H35019940001");
+    let citizen = citizens::generate(1, 5)
+        .remove(0)
+        .with_index(&place.vault());
+    place.register(std::slice::from_ref(&citizen));
     let Some(disk) = SmallDisk::serve(&place) else {
         return;
     };
     let platform = &disk.server.url;
     let listener = Listener::start(std::slice::from_ref(&hospital)).await;
-    let vault = place.vault();
-    let citizen = citizens::generate(1, 5).remove(0).with_index(&vault);
     let report = |number: usize| {
         let items: Vec<String> = (0..ITEMS).map(|item| format!("{number}-{item}")).collect();
         hospital.report(&format!("B{number}"), &listener.url, &citizen, &items)

@@ -52,13 +52,15 @@ impl Load {
         let vault = place.vault();
         let seed = i64::try_from(random_below(1 << 40)).unwrap();
         let citizens = banyan_sandbox::citizens::generate(CITIZENS, seed);
+        let citizens: Vec<_> = citizens
+            .into_iter()
+            .map(|seed| seed.with_index(&vault))
+            .collect();
+        place.register(&citizens);
         Arc::new(Self {
             listener: Listener::start(&hospitals).await,
             hospitals,
-            citizens: citizens
-                .into_iter()
-                .map(|seed| seed.with_index(&vault))
-                .collect(),
+            citizens,
             platform: watch::Sender::new(None),
             stop: watch::Sender::new(false),
             acknowledged: watch::Sender::new(0),

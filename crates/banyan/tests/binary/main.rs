@@ -18,6 +18,7 @@ mod listener;
 mod load;
 mod nodes;
 mod partner;
+mod persons;
 mod place;
 mod process;
 mod sandbox;

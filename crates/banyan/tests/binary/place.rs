@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use banyan_protocol::ambient::{SharedRandomness, SystemRandomness};
+use banyan_sandbox::Citizen;
 use banyan_store::db::{Db, DbSettings, Engine, StoreError};
 use banyan_store::testing::{self, TestDb};
 use banyan_store::vault::{MasterKey, Vault};
@@ -104,6 +105,26 @@ impl Place {
             after(&out, "appId：").unwrap(),
             after(&out, "密钥：").unwrap(),
         )
+    }
+
+    /// Gives these people health cards, as an operator does.
+    pub(crate) fn register(&self, citizens: &[Citizen]) {
+        let mut file = "idType,idNo,userName,mobilePhone,psnNo\n".to_owned();
+        for citizen in citizens {
+            let members = [
+                &citizen.id_type,
+                &citizen.id_no,
+                &citizen.user_name,
+                &citizen.mobile_phone,
+                &citizen.psn_no,
+            ];
+            file += &members.map(String::as_str).join(",");
+            file += "\n";
+        }
+        std::fs::write(self.path().join("citizens.csv"), file).unwrap();
+        let said = run(&mut self.banyan(&["person", "import", "citizens.csv"])).success();
+        let all = format!("新登记 {}", citizens.len());
+        assert!(said.contains(&all), "{said}");
     }
 
     /// Does something with the database while no transaction of ours is open; closed afterwards, so

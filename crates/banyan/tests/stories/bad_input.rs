@@ -11,7 +11,10 @@ use crate::telling::{Story, item, person, query, report, update};
 
 /// What a bad message must not touch.
 const KEPT: &str = "SELECT (SELECT COUNT(*) FROM overdue_batch) + (SELECT COUNT(*) FROM job) \
-                    + (SELECT COUNT(*) FROM overdue_item) + (SELECT COUNT(*) FROM entry_link)";
+                    + (SELECT COUNT(*) FROM overdue_item) + (SELECT COUNT(*) FROM entry_link) \
+                    + (SELECT COUNT(*) FROM ehc_authorisation) + (SELECT COUNT(*) FROM ehc_code_use) \
+                    + (SELECT COUNT(*) FROM name_review) \
+                    + (SELECT COUNT(*) FROM person) - 200";
 
 /// A change to a good message, and the path at which it is refused.
 type Case = (&'static str, Value, &'static str);
@@ -219,6 +222,59 @@ fn a_report_s_members() {
             cases,
         )
         .await;
+    });
+}
+
+#[test]
+fn a_health_card_s_members() {
+    told(async |story| {
+        let voice = story.voice(0);
+        let org_id = story.hospital(0).org_id();
+        let asked = json!({"outAuthNo": "a-1", "orgId": org_id});
+        let number: &[Case] = &[
+            ("/outAuthNo", Value::Null, "outAuthNo"),
+            ("/outAuthNo", json!(" "), "outAuthNo"),
+            ("/outAuthNo", json!(1), "outAuthNo"),
+            ("/outAuthNo", long(33), "outAuthNo"),
+            ("/outAuthNo", json!("a\u{0}"), "outAuthNo"),
+            ("/orgId", Value::Null, "orgId"),
+            ("/orgId", json!("H35019900002"), "orgId"),
+            ("/extData", json!("text"), "extData"),
+        ];
+        refuse_all(&voice, Interface::OrgEhc001, &asked, number).await;
+        refuse_all(&voice, Interface::OrgEhc002, &asked, number).await;
+        let code = json!({"ehealthCode": "EHC1AAAA", "orgId": org_id});
+        let code_cases: &[Case] = &[
+            ("/ehealthCode", Value::Null, "ehealthCode"),
+            ("/ehealthCode", json!(""), "ehealthCode"),
+            ("/ehealthCode", long(129), "ehealthCode"),
+            ("/ehealthCode", json!("EHC1".repeat(32)), "ehealthCode"),
+            ("/orgId", json!("H35019900002"), "orgId"),
+        ];
+        refuse_all(&voice, Interface::OrgEhc003, &code, code_cases).await;
+        let citizen = &story.citizens[0];
+        let insured = json!({
+            "orgId": org_id, "type": "01", "psnNo": citizen.psn_no, "idNo": citizen.id_no,
+            "idType": "01", "userName": citizen.user_name,
+        });
+        let insured_cases: &[Case] = &[
+            ("/type", Value::Null, "type"),
+            ("/type", json!("03"), "type"),
+            ("/type", json!(1), "type"),
+            ("/psnNo", Value::Null, "psnNo"),
+            ("/psnNo", long(31), "psnNo"),
+            ("/cardNo", long(13), "cardNo"),
+            ("/idNo", Value::Null, "idNo"),
+            ("/idNo", json!("35999919850312002"), "idNo"),
+            ("/idNo", json!("359999198503120020"), "idNo"),
+            ("/idNo", json!("359999198502300020"), "idNo"),
+            ("/idType", Value::Null, "idType"),
+            ("/idType", json!("09"), "idType"),
+            ("/userName", Value::Null, "userName"),
+            ("/userName", long(21), "userName"),
+            ("/insuplcAdmdvs", long(11), "insuplcAdmdvs"),
+        ];
+        refuse_all(&voice, Interface::OrgEhc004, &insured, insured_cases).await;
     });
 }
 

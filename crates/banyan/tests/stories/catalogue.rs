@@ -5,6 +5,7 @@
 //! fails here.
 
 use banyan_protocol::catalogue::{Availability, Direction, Interface};
+use banyan_protocol::health_card::{org_ehc_001, org_ehc_002, org_ehc_003, org_ehc_004};
 use banyan_protocol::overdue::{
     org_001, org_002, org_mdl_001, org_mdl_002, org_mdl_003, org_mdl_004, org_mdl_005,
 };
@@ -92,6 +93,19 @@ fn every_available_interface_has_a_fixture_that_round_trips() {
             Interface::Org002 => {
                 round_trips::<org_002::NotifyRequest, org_002::NotifyReply>(interface)
             }
+            Interface::OrgEhc001 => {
+                round_trips::<org_ehc_001::AuthUrlRequest, org_ehc_001::AuthUrlReply>(interface)
+            }
+            Interface::OrgEhc002 => round_trips::<
+                org_ehc_002::AuthResultRequest,
+                org_ehc_002::AuthResultReply,
+            >(interface),
+            Interface::OrgEhc003 => {
+                round_trips::<org_ehc_003::VerifyRequest, org_ehc_003::VerifyReply>(interface)
+            }
+            Interface::OrgEhc004 => {
+                round_trips::<org_ehc_004::InsuredRequest, org_ehc_004::InsuredReply>(interface)
+            }
             later => assert_eq!(
                 later.spec().availability,
                 Availability::NotYet,
@@ -104,23 +118,25 @@ fn every_available_interface_has_a_fixture_that_round_trips() {
 
 #[test]
 fn no_fixture_is_left_over() {
-    let folder = format!("{}/../../fixtures/overdue", env!("CARGO_MANIFEST_DIR"));
-    for file in std::fs::read_dir(folder).expect("the folder of the fixtures") {
-        let name = file
-            .expect("a file")
-            .file_name()
-            .into_string()
-            .expect("a name");
-        let code = name
-            .strip_suffix(".json")
-            .unwrap_or_else(|| panic!("{name}"));
-        let interface =
-            Interface::from_code(code).unwrap_or_else(|| panic!("{name} is of no interface"));
-        assert_eq!(
-            interface.spec().availability,
-            Availability::Available,
-            "{name}"
-        );
+    for folder in ["overdue", "health_card"] {
+        let folder = format!("{}/../../fixtures/{folder}", env!("CARGO_MANIFEST_DIR"));
+        for file in std::fs::read_dir(folder).expect("the folder of the fixtures") {
+            let name = file
+                .expect("a file")
+                .file_name()
+                .into_string()
+                .expect("a name");
+            let code = name
+                .strip_suffix(".json")
+                .unwrap_or_else(|| panic!("{name}"));
+            let interface =
+                Interface::from_code(code).unwrap_or_else(|| panic!("{name} is of no interface"));
+            assert_eq!(
+                interface.spec().availability,
+                Availability::Available,
+                "{name}"
+            );
+        }
     }
 }
 

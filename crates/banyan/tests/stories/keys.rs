@@ -119,11 +119,6 @@ on_both_engines! {
         link["orgId"] = json!(story.hospital(0).org_id());
         voice.say(Interface::OrgMdl004, &link).await.refused("404404", "");
         voice.say(Interface::OrgMdl002, &query(&story.citizens[0])).await.done();
-        for later in [Interface::OrgEhc001, Interface::OrgEhc002, Interface::OrgEhc003, Interface::OrgEhc004] {
-            let heard = voice.say(later, &json!({"outAuthNo": "1", "orgId": "x"})).await;
-            heard.refused("404404", "");
-            assert_eq!(heard.status, 200);
-        }
         for later in ["/fjs/api", "/fjs/oauth/code", "/fjs/oauth/token", "/localcfc/api/hsecfc/localQrCodeQuery"] {
             assert_eq!(voice.post(later, b"{}").await.code, "404404", "{later}");
         }

@@ -20,6 +20,8 @@ mod debt;
 mod dialects;
 mod entry_link;
 mod hardening;
+mod health_card;
+mod health_card_persons;
 mod keys;
 mod nightly;
 mod own_page;

@@ -4,13 +4,17 @@
 use std::io::Write;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use banyan_platform::health_card::authorise::{self, Claimed};
+use banyan_platform::health_card::card;
+use banyan_platform::health_card::identity::Stated;
 use banyan_protocol::catalogue::Interface;
-use banyan_sandbox::Fault;
+use banyan_sandbox::{Citizen, Fault};
 use banyan_store::db::{Cell, Db, Engine, StoreError};
 use banyan_store::on_both_engines;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
+use crate::health_card::stated;
 use crate::partners_voice::http;
 use crate::telling::{
     DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Story, item, person, report, until_number,
@@ -136,6 +140,8 @@ async fn much_happens(story: &Story) -> Vec<String> {
     )
     .await;
 
+    let mut tokens = health_cards(story, one, two).await;
+
     // Values in the wrong places, where an error might repeat them.
     for (member, value) in [
         ("idNo", json!([one.id_no])),
@@ -206,6 +212,7 @@ async fn much_happens(story: &Story) -> Vec<String> {
         link.path().rsplit('/').next().unwrap().to_owned(),
         cookie.split_once('=').unwrap().1.to_owned(),
     ];
+    secrets.append(&mut tokens);
     secrets.extend(
         story
             .description
@@ -219,9 +226,61 @@ async fn much_happens(story: &Story) -> Vec<String> {
             citizen.user_name.clone(),
             citizen.mobile_phone.clone(),
             citizen.ehealth_card_id.clone(),
+            citizen.psn_no.clone(),
         ]);
     }
     secrets
+}
+
+/// Health cards given, claimed rightly and wrongly, shown and verified; gives the secrets of it.
+async fn health_cards(story: &Story, one: &Citizen, two: &Citizen) -> Vec<String> {
+    let (voice, org_id) = (story.voice(0), story.hospital(0).org_id());
+    let ask = json!({"outAuthNo": "p-1", "orgId": org_id});
+    let link = voice.say(Interface::OrgEhc001, &ask).await.done();
+    let token = link["authUrl"]
+        .as_str()
+        .unwrap()
+        .rsplit('/')
+        .next()
+        .unwrap()
+        .to_owned();
+    let wrong = Stated {
+        user_name: &two.user_name,
+        ..stated(one)
+    };
+    authorise::claim(&story.app, &token, &wrong).await.unwrap();
+    let claimed = authorise::claim(&story.app, &token, &stated(one))
+        .await
+        .unwrap();
+    let Some(Claimed::Right { proof, card, .. }) = claimed else {
+        panic!("the claim is right")
+    };
+    authorise::confirm(&story.app, &token, &proof)
+        .await
+        .unwrap();
+    voice.say(Interface::OrgEhc002, &ask).await.done();
+    let code = card::issue_code(&story.app, card.person).unwrap().text;
+    let verify = json!({"orgId": org_id, "ehealthCode": code});
+    voice.say(Interface::OrgEhc003, &verify).await.done();
+    voice
+        .say(Interface::OrgEhc003, &verify)
+        .await
+        .refused("000105", "ehealthCode");
+    let mut insured = json!({
+        "orgId": org_id, "type": "01", "psnNo": two.psn_no,
+        "idNo": two.id_no, "idType": "01", "userName": two.user_name,
+    });
+    voice.say(Interface::OrgEhc004, &insured).await.done();
+    for (member, other) in [("userName", &one.user_name), ("psnNo", &one.psn_no)] {
+        let right = std::mem::replace(&mut insured[member], json!(other));
+        let heard = voice.say(Interface::OrgEhc004, &insured).await;
+        heard.refused("000105", member);
+        assert!(!heard.message.contains(other.as_str()));
+        insured[member] = right;
+    }
+    let shown = format!("{:?} {card:?}", story.desk().open_reviews().await.unwrap());
+    assert!(!shown.contains(&one.user_name) && !shown.contains(&two.user_name));
+    vec![token, proof, code]
 }
 
 on_both_engines! {

@@ -21,6 +21,12 @@ impl Token {
         Self(bytes)
     }
 
+    /// The one of these bytes, where it is worked out and not drawn.
+    #[must_use]
+    pub const fn of(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Reads the text of one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -6,6 +6,7 @@ use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::{self, Message};
 
 use super::call::Call;
+use crate::health_card;
 use crate::overdue;
 use crate::refusal::Refusal;
 
@@ -22,11 +23,11 @@ pub(super) async fn dispatch(call: &Call<'_>, json: &str) -> Result<String, Refu
             ResultCode::UnknownPath,
             ResultCode::UnknownPath.label(),
         )),
-        Interface::OrgEhc001
-        | Interface::OrgEhc002
-        | Interface::OrgEhc003
-        | Interface::OrgEhc004
-        | Interface::Ci00030001
+        Interface::OrgEhc001 => written(health_card::org_ehc_001::handle(call, read(json)?).await),
+        Interface::OrgEhc002 => written(health_card::org_ehc_002::handle(call, read(json)?).await),
+        Interface::OrgEhc003 => written(health_card::org_ehc_003::handle(call, read(json)?).await),
+        Interface::OrgEhc004 => written(health_card::org_ehc_004::handle(call, read(json)?).await),
+        Interface::Ci00030001
         | Interface::Ci00030003
         | Interface::Ci00020007
         | Interface::Xy00000003

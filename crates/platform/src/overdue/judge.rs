@@ -7,20 +7,21 @@
 use std::collections::HashMap;
 
 use banyan_protocol::dictionaries::ItemState;
-use banyan_protocol::overdue::org_mdl_001::{ReportRequest, UnsettledItem};
+use banyan_protocol::overdue::org_mdl_001::{ReportRequest, UnsettledItem, UnsettledPerson};
 use banyan_protocol::overdue::org_mdl_003::{ItemUpdate, UpdateRequest};
 use banyan_protocol::wire::{self, Scalar as _};
 use banyan_store::db::{StoreError, Tx};
-use banyan_store::ids::{BatchId, ItemId, JobId};
+use banyan_store::health_card::reviews::{self, Contradiction};
+use banyan_store::ids::{BatchId, HealthCardPersonId, ItemId, JobId, ReviewId};
 use banyan_store::overdue::batches::{self, Batch, BatchKind};
 use banyan_store::overdue::corrections;
 use banyan_store::overdue::items::{self, Cause, Change, Content, Item, Owner, State};
 use banyan_store::queue::{self, JobEnd, JobKind, NewJob};
-use banyan_store::vault::Place;
+use banyan_store::vault::{Place, Vault};
 
 use super::from_wire;
 use super::outcome::Outcome;
-use super::person::{Claimed, owner};
+use super::person::{Claimed, Registry, owner};
 use crate::app::App;
 
 /// A visit may be booked for later today by a clock that runs ahead, but no debt is from tomorrow.
@@ -41,7 +42,7 @@ pub async fn judge(app: &App, batch: BatchId, job: JobId) -> Result<(), StoreErr
             .write(move |tx| queue::end(tx, JobKind::Judge, &[(job, JobEnd::Done)], now_ms))
             .await;
     };
-    let docket = Docket::prepare(app, batch, &sealed, now_ms)?;
+    let docket = Docket::prepare(app, batch, &sealed, now_ms).await?;
     let ids = app.ids.take(docket.most_ids()).await?;
     let judged = app
         .db
@@ -53,6 +54,7 @@ pub async fn judge(app: &App, batch: BatchId, job: JobId) -> Result<(), StoreErr
                 return Ok(None);
             }
             let outcome = docket.judge(tx, &mut ids)?;
+            docket.keep_contradictions(tx)?;
             batches::keep_outcome(tx, batch.id, &outcome.write())?;
             let callback = NewJob {
                 id: JobId(next(&mut ids)?),
@@ -79,6 +81,11 @@ struct Docket {
     batch: Batch,
     now_ms: i64,
     case: Case,
+    /// Claims that give a registered person another name.
+    contradictions: Vec<(ReviewId, HealthCardPersonId, reviews::Claimed)>,
+    vault: Vault,
+    /// Who sent the batch, as reviews name it.
+    source: String,
 }
 
 enum Case {
@@ -96,35 +103,62 @@ struct Reported {
 }
 
 impl Docket {
-    fn prepare(app: &App, batch: Batch, sealed: &[u8], now_ms: i64) -> Result<Self, StoreError> {
+    async fn prepare(
+        app: &App,
+        batch: Batch,
+        sealed: &[u8],
+        now_ms: i64,
+    ) -> Result<Self, StoreError> {
         let corrupt = || StoreError::Corrupt(format!("the content of batch {}", batch.id));
         let content = app.vault.open(Place::BatchContent, sealed)?;
         let json = std::str::from_utf8(&content).map_err(|_| corrupt())?;
-        let case = match batch.kind {
+        let (case, contradicting) = match batch.kind {
             BatchKind::Report => {
                 let request: ReportRequest = wire::read(json).map_err(|_| corrupt())?;
-                Case::Report(reported(app, &request, now_ms))
+                let claims: Vec<_> = request.persons().iter().map(claimed_by_report).collect();
+                let registry = Registry::look_up(app, &claims).await?;
+                let case = Case::Report(reported(app, &registry, &request, now_ms));
+                (case, contradicting(app, &registry, &claims))
             }
             BatchKind::Update => {
                 let request: UpdateRequest = wire::read(json).map_err(|_| corrupt())?;
-                let claimed = Claimed {
-                    id_no: request.idNo.as_ref(),
-                    id_type: request.idType,
-                    user_name: request.userName.as_ref(),
-                    ehealth_card_id: request.ehealthCardId.as_ref(),
-                    mobile_phone: None,
-                };
-                Case::Update {
-                    owner: owner(&app.vault, &claimed),
-                    items: request.itemList,
-                }
+                let claims = [claimed_by_update(&request)];
+                let registry = Registry::look_up(app, &claims).await?;
+                let [claimed] = &claims;
+                let owner = owner(&app.vault, &registry, claimed);
+                let contradicting = contradicting(app, &registry, &claims);
+                let items = request.itemList;
+                (Case::Update { items, owner }, contradicting)
             }
         };
+        let mut contradictions = Vec::with_capacity(contradicting.len());
+        for (person, claimed) in contradicting {
+            let id = ReviewId(app.person_ids.next().await?);
+            contradictions.push((id, person, claimed));
+        }
+        let partner = app.directory.by_id(batch.partner);
         Ok(Self {
+            source: partner.map_or_else(String::new, |partner| partner.app_id.to_string()),
             batch,
             now_ms,
             case,
+            contradictions,
+            vault: app.vault.clone(),
         })
+    }
+
+    fn keep_contradictions(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        for (id, person, claimed) in &self.contradictions {
+            let contradiction = Contradiction {
+                id: *id,
+                kind: reviews::Kind::Name,
+                person: *person,
+                claimed,
+                source: &self.source,
+            };
+            reviews::keep(tx, &self.vault, &contradiction, self.now_ms)?;
+        }
+        Ok(())
     }
 
     /// For each reported item a record or a change, for each updated one a change of its state,
@@ -358,18 +392,42 @@ fn next(ids: &mut Ids) -> Result<i64, StoreError> {
         .ok_or_else(|| StoreError::Corrupt("a batch used more ids than it has items".to_owned()))
 }
 
-/// The items of a report, each checked as far as it can be without the database.
-fn reported(app: &App, request: &ReportRequest, now_ms: i64) -> Vec<Reported> {
+fn claimed_by_report(person: &UnsettledPerson) -> Claimed<'_> {
+    Claimed {
+        id_no: person.idNo.as_ref(),
+        id_type: person.idType,
+        user_name: person.userName.as_ref(),
+        ehealth_card_id: person.ehealthCardId.as_ref(),
+        mobile_phone: person.mobilePhone.as_ref(),
+    }
+}
+
+fn claimed_by_update(request: &UpdateRequest) -> Claimed<'_> {
+    Claimed {
+        id_no: request.idNo.as_ref(),
+        id_type: request.idType,
+        user_name: request.userName.as_ref(),
+        ehealth_card_id: request.ehealthCardId.as_ref(),
+        mobile_phone: None,
+    }
+}
+
+fn contradicting(
+    app: &App,
+    registry: &Registry,
+    claims: &[Claimed<'_>],
+) -> Vec<(HealthCardPersonId, reviews::Claimed)> {
+    claims
+        .iter()
+        .filter_map(|claimed| registry.contradiction(&app.vault, claimed))
+        .collect()
+}
+
+/// The items of a report, each checked as far as it can be without its own record.
+fn reported(app: &App, registry: &Registry, request: &ReportRequest, now_ms: i64) -> Vec<Reported> {
     let mut all = Vec::new();
     for person in request.persons() {
-        let claimed = Claimed {
-            id_no: person.idNo.as_ref(),
-            id_type: person.idType,
-            user_name: person.userName.as_ref(),
-            ehealth_card_id: person.ehealthCardId.as_ref(),
-            mobile_phone: person.mobilePhone.as_ref(),
-        };
-        let owner = owner(&app.vault, &claimed);
+        let owner = owner(&app.vault, registry, &claimed_by_report(person));
         for item in &person.itemList {
             let record = within_scheme(app, item, now_ms).and_then(|()| {
                 let content = Content {

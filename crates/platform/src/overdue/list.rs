@@ -1,6 +1,6 @@
 //! 医疗欠费名单: what a citizen sees of himself.
 
-use banyan_protocol::catalogue::Interface;
+use banyan_protocol::catalogue::{Interface, Room};
 use banyan_protocol::dictionaries::BusinessType;
 use banyan_store::db::StoreError;
 use banyan_store::ids::PartnerId;
@@ -80,7 +80,9 @@ fn purpose(look: &Look) -> &'static str {
     match stated {
         Some(business) => business.label(),
         None if look.interface == Interface::OrgMdl004.code() => "为您打开本页面",
-        None => "查询",
+        None => Interface::from_code(&look.interface)
+            .filter(|interface| interface.spec().room == Room::HealthCard)
+            .map_or("查询", |interface| interface.spec().name),
     }
 }
 

@@ -1,12 +1,19 @@
 //! Whose an item is: the claim that a message makes, checked against the health-card index.
 
+use std::collections::HashMap;
+
 use banyan_protocol::dictionaries::IdType;
 use banyan_protocol::overdue::{EhealthCardId, IdNo, MobilePhone, UserName};
 use banyan_store::db::StoreError;
+use banyan_store::health_card::names::same_name;
+use banyan_store::health_card::persons::{self, Person};
+use banyan_store::health_card::reviews;
+use banyan_store::ids::HealthCardPersonId;
 use banyan_store::overdue::items::Owner;
-use banyan_store::vault::{Place, Vault};
+use banyan_store::vault::{CardIndex, Place, Vault};
 use serde::{Deserialize, Serialize};
 
+use crate::app::App;
 use crate::inbound::call::exposed;
 
 /// Who somebody is, as it is kept sealed. Short names, for it is kept with every record.
@@ -36,12 +43,70 @@ pub(super) struct Claimed<'a> {
     pub(super) mobile_phone: Option<&'a MobilePhone>,
 }
 
-/// Judges the claim. A person is real-name where the index is given and is his; without an index
-/// he is anonymous, whatever else was given, and nothing is checked (guide 4.3.1.2).
+/// Who is registered, of those whom one batch claims to be real-name.
+#[derive(Debug, Default)]
+pub(super) struct Registry(HashMap<CardIndex, Person>);
+
+impl Registry {
+    /// Looks all of them up at once.
+    pub(super) async fn look_up(app: &App, claims: &[Claimed<'_>]) -> Result<Self, StoreError> {
+        let mut indexes: Vec<_> = claims
+            .iter()
+            .filter_map(|claimed| CardIndex::parse(exposed(claimed.ehealth_card_id)?))
+            .collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        let found = persons::by_indexes(&app.db, &app.vault, &indexes).await?;
+        let known = indexes
+            .into_iter()
+            .zip(found)
+            .filter_map(|(index, person)| Some((index, person?)));
+        Ok(Self(known.collect()))
+    }
+
+    /// The claim, where it gives a registered person another name: for people to decide.
+    pub(super) fn contradiction(
+        &self,
+        vault: &Vault,
+        claimed: &Claimed<'_>,
+    ) -> Option<(HealthCardPersonId, reviews::Claimed)> {
+        let (id_type, id_no) = claimed.number()?;
+        let name = exposed(claimed.user_name)?;
+        let index = CardIndex::parse(exposed(claimed.ehealth_card_id)?)?;
+        let person = self.0.get(&index)?;
+        let is_his = vault.card_index(id_type, id_no) == index;
+        if !is_his || same_name(&person.identity.user_name, name) {
+            return None;
+        }
+        let identity = persons::Identity {
+            user_name: name.to_owned(),
+            ..person.identity.clone()
+        };
+        let claim = reviews::Claimed {
+            identity,
+            psn_no: None,
+        };
+        Some((person.id, claim))
+    }
+}
+
+impl Claimed<'_> {
+    fn number(&self) -> Option<(&str, &str)> {
+        self.id_type.map(IdType::code).zip(exposed(self.id_no))
+    }
+}
+
+/// Judges the claim. A person is real-name where the index is given and is his, registered, and
+/// under this name; without an index he is anonymous, whatever else was given, and nothing is
+/// checked (guide 4.3.1.2).
 ///
 /// # Errors
 /// The reason in Chinese, for the hospital.
-pub(super) fn owner(vault: &Vault, claimed: &Claimed<'_>) -> Result<Owner, &'static str> {
+pub(super) fn owner(
+    vault: &Vault,
+    registry: &Registry,
+    claimed: &Claimed<'_>,
+) -> Result<Owner, &'static str> {
     let identity = Identity {
         id_type: claimed.id_type.map(|id_type| id_type.code().to_owned()),
         id_no: exposed(claimed.id_no).map(str::to_owned),
@@ -50,14 +115,19 @@ pub(super) fn owner(vault: &Vault, claimed: &Claimed<'_>) -> Result<Owner, &'sta
     };
     let named = identity.id_type.as_deref().zip(identity.id_no.as_deref());
     if let Some(index) = exposed(claimed.ehealth_card_id) {
-        let (Some((id_type, id_no)), Some(_)) = (named, &identity.user_name) else {
+        let (Some((id_type, id_no)), Some(user_name)) = (named, &identity.user_name) else {
             return Err("实名患者须同时提供 idNo、idType、userName 与 ehealthCardId");
         };
-        if !vault
-            .ehealth_card_id(id_type, id_no)
-            .eq_ignore_ascii_case(index)
-        {
+        let own = vault.card_index(id_type, id_no);
+        if CardIndex::parse(index) != Some(own) {
             return Err("ehealthCardId 与证件信息不符");
+        }
+        let person = registry
+            .0
+            .get(&own)
+            .ok_or("该患者尚未登记电子健康卡，请先通过 ORG_EHC_001 至 004 获取主索引")?;
+        if !same_name(&person.identity.user_name, user_name) {
+            return Err("userName 与电子健康卡登记的姓名不一致，已转人工核实");
         }
     }
     let empty = identity == Identity::default();

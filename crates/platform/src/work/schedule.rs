@@ -3,6 +3,7 @@
 use banyan_protocol::wire::LocalTime;
 use banyan_store::chain;
 use banyan_store::db::StoreError;
+use banyan_store::health_card::{authorisations, codes};
 use banyan_store::ids::JobId;
 use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
 use banyan_store::overdue::{batches, corrections, links};
@@ -29,6 +30,9 @@ const AGAIN_MS: i64 = 60 * SECOND_MS;
 const CHUNK: i64 = 1_000;
 /// Chunks in one run: the rest waits for the next, so that a run ends.
 const CHUNKS: u32 = 500;
+
+/// How long after its end a used QR code is remembered: far longer than clocks differ.
+const CODE_MEMORY_MS: i64 = HOUR_MS;
 
 #[derive(Debug, Clone, Copy)]
 enum Scheduled {
@@ -163,7 +167,11 @@ async fn expire(app: &App) -> Result<(), StoreError> {
     for _ in 0..CHUNKS {
         let gone = app
             .db
-            .write(move |tx| links::expire(tx, now_ms, CHUNK))
+            .write(move |tx| -> Result<u64, StoreError> {
+                Ok(links::expire(tx, now_ms, CHUNK)?
+                    + authorisations::expire(tx, now_ms, CHUNK)?
+                    + codes::forget(tx, now_ms - CODE_MEMORY_MS, CHUNK)?)
+            })
             .await?;
         if gone == 0 {
             break;
@@ -177,10 +185,11 @@ async fn retain(app: &App) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
     let kept = &app.settings.retention;
     let before = |days: u32| now_ms - i64::from(days) * DAY_MS;
-    let (batches_ms, jobs_ms, journal_ms) = (
+    let (batches_ms, jobs_ms, journal_ms, authorisations_ms) = (
         before(kept.batch_days),
         before(kept.callback_days),
         before(kept.journal_days),
+        before(kept.authorisation_days),
     );
     for _ in 0..CHUNKS {
         let gone = app
@@ -188,7 +197,8 @@ async fn retain(app: &App) -> Result<(), StoreError> {
             .write(move |tx| -> Result<u64, StoreError> {
                 Ok(batches::prune(tx, batches_ms, CHUNK)?
                     + corrections::prune(tx, jobs_ms, CHUNK)?
-                    + queue::prune(tx, jobs_ms, CHUNK)?)
+                    + queue::prune(tx, jobs_ms, CHUNK)?
+                    + authorisations::prune(tx, authorisations_ms, CHUNK)?)
             })
             .await?;
         if gone == 0 {

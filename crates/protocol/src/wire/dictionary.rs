@@ -10,14 +10,15 @@ pub struct Entry {
 }
 
 /// Declares a dictionary: an enum whose variants are the codes, with the Chinese name of the
-/// dictionary as its first doc line and of each code as the variant's.
+/// dictionary as its first doc line and of each code as the variant's. A code that is also met in
+/// another spelling takes it behind a bar: it is read, never written.
 #[macro_export]
 macro_rules! dictionary {
     (
         #[doc = $name:literal]
         $(#[doc = $more:literal])*
         pub enum $type:ident {
-            $( #[doc = $label:literal] $variant:ident = $code:literal, )+
+            $( #[doc = $label:literal] $variant:ident = $code:literal $(| $spelling:literal)*, )+
         }
     ) => {
         #[doc = $name]
@@ -49,7 +50,7 @@ macro_rules! dictionary {
             #[must_use]
             pub fn from_code(code: &str) -> Option<Self> {
                 match code {
-                    $( $code => Some(Self::$variant), )+
+                    $( $code $(| $spelling)* => Some(Self::$variant), )+
                     _ => None,
                 }
             }

@@ -120,6 +120,18 @@ pub(super) fn named_fault<E: serde::de::Error>(code: &str, expected: &str) -> E 
     E::custom(format_args!("{MARK}{code}{MARK}{expected}"))
 }
 
+/// The name on the wire of a member with this name in Rust.
+#[doc(hidden)]
+pub const fn member_name(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', rest @ ..] => match std::str::from_utf8(rest) {
+            Ok(name) => name,
+            Err(_) => name,
+        },
+        _ => name,
+    }
+}
+
 /// Sets our own explanations apart from the parser's in an error text; no explanation holds it.
 const MARK: char = '\u{1}';
 
@@ -169,7 +181,8 @@ fn explain<M: Message>(json: &str) -> FieldFault {
 }
 
 /// Declares a message: a struct whose members keep the wire's own names, each with its Chinese
-/// name as first doc line and notes for the interface documents below it.
+/// name as first doc line and notes for the interface documents below it. A name that Rust keeps for
+/// itself is written raw (`r#type`).
 #[macro_export]
 macro_rules! message {
     (
@@ -197,7 +210,7 @@ macro_rules! message {
             const FIELDS: &'static [$crate::wire::Field] = &[
                 $(
                     $crate::wire::Field {
-                        code: stringify!($field),
+                        code: $crate::wire::macro_support::member_name(stringify!($field)),
                         name: $name.trim_ascii(),
                         required: <$member as $crate::wire::Member>::REQUIRED,
                         kind: <$member as $crate::wire::Member>::KIND,
@@ -211,7 +224,11 @@ macro_rules! message {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::SerializeMap as _;
                 let mut map = serializer.serialize_map(None)?;
-                $( $crate::wire::Member::write(&self.$field, stringify!($field), &mut map)?; )*
+                $( $crate::wire::Member::write(
+                    &self.$field,
+                    const { $crate::wire::macro_support::member_name(stringify!($field)) },
+                    &mut map,
+                )?; )*
                 map.end()
             }
         }
@@ -232,9 +249,9 @@ macro_rules! message {
                 while let Some(key) = map.next_key::<support::Key<'de>>()? {
                     match key.as_str() {
                         $(
-                            stringify!($field) => {
+                            name if name == const { support::member_name(stringify!($field)) } => {
                                 if $field.is_some() {
-                                    return Err(support::doubled(stringify!($field)));
+                                    return Err(support::doubled(const { support::member_name(stringify!($field)) }));
                                 }
                                 $field = Some(map.next_value_seed(support::Seed::new())?);
                             }
@@ -245,7 +262,7 @@ macro_rules! message {
                     }
                 }
                 Ok($type {
-                    $( $field: support::finish($field, stringify!($field))?, )*
+                    $( $field: support::finish($field, const { support::member_name(stringify!($field)) })?, )*
                 })
             }
         }

@@ -34,5 +34,6 @@ pub use web_address::WebAddress;
 /// What the code made by [`message!`](crate::message) calls.
 #[doc(hidden)]
 pub mod macro_support {
+    pub use super::message::member_name;
     pub use super::object::{Key, ReadMembers, Seed, deserialize, doubled, finish};
 }

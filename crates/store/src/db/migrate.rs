@@ -45,6 +45,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         include_str!("../../migrations/V0006__vault_check.sql"),
     ),
     (
+        "V0007__health_card",
+        include_str!("../../migrations/V0007__health_card.sql"),
+    ),
+    (
         "V0009__notices",
         include_str!("../../migrations/V0009__notices.sql"),
     ),
