@@ -70,10 +70,11 @@ pub struct TrafficSummary {
     pub pauses: u64,
 }
 
-/// One message that was tried.
+/// One message that was tried, with what led to it.
 struct Tried {
     from: String,
     interface: Interface,
+    messages: u64,
     outcome: Result<(), PartnerFault>,
 }
 
@@ -102,6 +103,7 @@ impl Traffic {
             let Some(Tried {
                 from,
                 interface,
+                messages,
                 outcome,
             }) = tried
             else {
@@ -111,7 +113,7 @@ impl Traffic {
             match outcome {
                 Ok(()) => {
                     tracing::info!(from, code, "traffic");
-                    summary.answered += 1;
+                    summary.answered += messages;
                     away = 0;
                 }
                 Err(fault) if fault.is_retryable() => {
@@ -152,11 +154,13 @@ impl Traffic {
             30..=39 => Some(Tried {
                 from: "mzt".to_owned(),
                 interface: Interface::OrgMdl002,
+                messages: 1,
                 outcome: self.mzt.query(citizen).await.map(|_| ()),
             }),
             40..=49 => Some(Tried {
                 from: "mzt".to_owned(),
                 interface: Interface::OrgMdl004,
+                messages: 1,
                 outcome: self.mzt.entry_link(citizen).await.map(|_| ()),
             }),
             50..=69 if !is_full => Some(self.report(hospital, citizen).await),
@@ -200,8 +204,19 @@ impl Traffic {
         let Some(item) = self.pick(&open) else {
             return self.query(hospital, citizen).await;
         };
-        let outcome = hospital.revoke(item).await.map(|_| ());
-        tried(hospital, Interface::OrgMdl003, outcome)
+        // A mistake comes to light where it is held against somebody, at whichever window that is.
+        let owner = hospital.entry(item).and_then(|entry| entry.citizen);
+        let asked_at = self.pick(&self.hospitals);
+        let outcome = async {
+            if let (Some(owner), Some(window)) = (&owner, asked_at) {
+                window.query(owner, false).await?;
+            }
+            hospital.revoke(item).await.map(|_| ())
+        };
+        Tried {
+            messages: if owner.is_some() { 2 } else { 1 },
+            ..tried(hospital, Interface::OrgMdl003, outcome.await)
+        }
     }
 
     async fn make_real_name(&self, hospital: &SimulatedHospital, citizen: &Citizen) -> Tried {
@@ -297,6 +312,7 @@ fn tried(
     Tried {
         from: hospital.org_id().to_owned(),
         interface,
+        messages: 1,
         outcome,
     }
 }

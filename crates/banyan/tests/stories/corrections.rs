@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use banyan_platform::admin::Edit;
+use banyan_platform::web::{Extras, Server};
+use banyan_platform::work::Worker;
+use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::NotifyType;
 use banyan_sandbox::{Fault, Received, SimulatedHospital};
 use banyan_store::db::Engine;
@@ -13,7 +16,7 @@ use banyan_store::spool::Spool;
 use banyan_store::testing::tell;
 use serde_json::json;
 
-use crate::telling::{DAY_MS, MINUTE_MS, SECOND_MS, Story, ext, new_hospital};
+use crate::telling::{DAY_MS, MINUTE_MS, SECOND_MS, Story, ext, new_hospital, query, second_node};
 
 const FOUND: &str = "SELECT COUNT(*) FROM job WHERE kind = 9";
 
@@ -279,6 +282,45 @@ fn who_asked_a_moment_ago_is_told_although_it_is_not_in_the_journal_yet() {
         assert_eq!(story.number(noted).await, 1);
         assert_eq!(corrections(story.hospital(1)).len(), 1);
         spool.close().await;
+        story.end().await;
+    });
+}
+
+/// Each node writes its own reads behind; whoever looks for the askers finds those of all.
+#[test]
+fn who_asked_at_another_node_is_told_too_and_once() {
+    tell(Engine::Postgres, async |db| {
+        let story = Story::begin(db).await;
+        let citizen = &story.citizens[0];
+        let (mistake, _) = story.owe(0, Some(citizen), 100).await;
+        let second = second_node(&story, db).await;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let extras = Extras {
+            worker: false,
+            ..Extras::default()
+        };
+        let server = Server::start_with(second.clone(), listener, extras).await;
+        let server = server.unwrap();
+        let mut voice = story.voice(1);
+        voice.platform = server.address();
+        voice
+            .say(Interface::OrgMdl002, &query(citizen))
+            .await
+            .done();
+        story.hospital(0).revoke(&mistake).await.unwrap();
+        story.settle().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        story.clock.advance_ms(11 * SECOND_MS);
+        let worker = Worker::new(second.clone());
+        for _ in 0..3 {
+            let (one, two) = tokio::join!(story.province.settle(), worker.settle());
+            one.unwrap();
+            two.unwrap();
+        }
+        assert_eq!(story.number(FOUND).await, 0);
+        let told = corrections(story.hospital(1));
+        assert_eq!((told.len(), told[0].count), (1, 1));
+        server.stop().await;
         story.end().await;
     });
 }

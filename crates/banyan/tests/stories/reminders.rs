@@ -1,10 +1,7 @@
 //! 催缴提醒: who owes is reminded through 闽政通, of all he owes at once, now and then, by day.
 
-use std::sync::Arc;
-
 use banyan_platform::admin::Resend;
-use banyan_platform::app::{App, Setup, World};
-use banyan_platform::settings::{DatabaseUrl, TimeOfDay};
+use banyan_platform::settings::TimeOfDay;
 use banyan_platform::work::Worker;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::NotifyType;
@@ -16,13 +13,12 @@ use banyan_store::on_both_engines;
 use banyan_store::overdue::reminders::{self, NewReminder};
 use banyan_store::partners::Kind;
 use banyan_store::testing::tell;
-use banyan_store::vault::MasterKey;
 use serde_json::json;
 
 use crate::partners_voice::http;
 use crate::telling::{
     DAY_MS, HOUR_MS, MINUTE_MS, Platform, SECOND_MS, Story, item, new_hospital, number, query,
-    system_randomness,
+    second_node,
 };
 
 const WAITING: &str = "SELECT COUNT(*) FROM job WHERE kind = 7 AND state = 0";
@@ -354,19 +350,7 @@ fn two_nodes_remind_each_debtor_once() {
     tell(Engine::Postgres, async |db| {
         let story = Story::begin(db).await;
         many_owe(&story, DEBTORS).await;
-        let key = std::fs::read_to_string(story.folder.path().join("master.key")).unwrap();
-        let world = World {
-            clock: Arc::new(story.clock.clone()),
-            random: system_randomness(),
-        };
-        let mut settings = story.app.settings.clone();
-        settings.database_url = DatabaseUrl(db.url.clone());
-        let setup = Setup {
-            loopback_hosts: true,
-            ..Setup::default()
-        };
-        let key = MasterKey::parse(&key).unwrap();
-        let second = App::open(settings, &key, world, setup).await.unwrap();
+        let second = second_node(&story, db).await;
         let worker = Worker::new(second.clone());
         for _ in 0..3 {
             let next_ms = LocalTime::next_daily_ms(story.clock.shows_ms(), 10, 0);

@@ -298,6 +298,25 @@ impl Platform {
     }
 }
 
+/// Another platform on the story's database, with its clock: a second node.
+pub(crate) async fn second_node(story: &Story, db: &TestDb) -> App {
+    let key = std::fs::read_to_string(story.folder.path().join("master.key")).expect("a key");
+    let world = World {
+        clock: Arc::new(story.clock.clone()),
+        random: system_randomness(),
+    };
+    let mut settings = story.app.settings.clone();
+    settings.database_url = banyan_platform::settings::DatabaseUrl(db.url.clone());
+    let setup = Setup {
+        loopback_hosts: true,
+        ..Setup::default()
+    };
+    let key = MasterKey::parse(&key).expect("a key");
+    App::open(settings, &key, world, setup)
+        .await
+        .expect("it opens")
+}
+
 /// A person as a report carries him.
 pub(crate) fn person(citizen: &Citizen) -> Value {
     json!({
