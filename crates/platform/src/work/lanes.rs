@@ -12,7 +12,7 @@ use banyan_store::queue::{self, JobKind};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-use super::{callbacks, judging, reconcile};
+use super::{appeals, callbacks, judging, reconcile};
 use crate::app::App;
 
 /// Starts the lanes of one kind.
@@ -37,7 +37,7 @@ impl Dispatcher {
     pub(super) fn new(app: App, kind: JobKind) -> Self {
         let (healthy, failing) = match kind {
             JobKind::Judge => (JUDGED_AT_ONCE, JUDGED_AT_ONCE),
-            JobKind::Callback | JobKind::Reconcile => (
+            JobKind::Callback | JobKind::Reconcile | JobKind::Appeal => (
                 app.settings.outbound.healthy_hospitals,
                 app.settings.outbound.failing_hospitals,
             ),
@@ -90,6 +90,7 @@ impl Dispatcher {
                     JobKind::Judge => judging::run_lane(&app, lane).await,
                     JobKind::Callback => callbacks::run_lane(&app, lane).await,
                     JobKind::Reconcile => reconcile::run_lane(&app, lane).await,
+                    JobKind::Appeal => appeals::run_lane(&app, lane).await,
                 };
                 if let Err(error) = done {
                     app.meters.failure("lane");

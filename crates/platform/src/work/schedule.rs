@@ -5,7 +5,7 @@ use banyan_store::chain;
 use banyan_store::db::StoreError;
 use banyan_store::ids::JobId;
 use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
-use banyan_store::overdue::{batches, links};
+use banyan_store::overdue::{appeals, batches, links};
 use banyan_store::queue::{self, JobKind, NewJob};
 use banyan_store::schedule;
 
@@ -162,16 +162,19 @@ async fn retain(app: &App) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
     let kept = &app.settings.retention;
     let before = |days: u32| now_ms - i64::from(days) * DAY_MS;
-    let (batches_ms, jobs_ms, journal_ms) = (
+    let (batches_ms, jobs_ms, journal_ms, appeals_ms) = (
         before(kept.batch_days),
         before(kept.callback_days),
         before(kept.journal_days),
+        before(kept.appeal_days),
     );
     for _ in 0..CHUNKS {
         let gone = app
             .db
             .write(move |tx| -> Result<u64, StoreError> {
-                Ok(batches::prune(tx, batches_ms, CHUNK)? + queue::prune(tx, jobs_ms, CHUNK)?)
+                Ok(batches::prune(tx, batches_ms, CHUNK)?
+                    + queue::prune(tx, jobs_ms, CHUNK)?
+                    + appeals::prune(tx, appeals_ms, CHUNK)?)
             })
             .await?;
         if gone == 0 {

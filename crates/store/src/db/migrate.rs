@@ -44,6 +44,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         "V0006__vault_check",
         include_str!("../../migrations/V0006__vault_check.sql"),
     ),
+    (
+        "V0008__appeals",
+        include_str!("../../migrations/V0008__appeals.sql"),
+    ),
 ];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number

@@ -2,8 +2,10 @@
 //!
 //! A batch comes in as it was sent ([`batches`]) and waits, sealed, to be judged; judging turns it
 //! into records ([`items`]), each tied to a person only by a keyed code; citizens come in by links
-//! that open once ([`links`]).
+//! that open once ([`links`]), see what is said of them ([`own`]) and may contest it ([`appeals`]).
 
+pub mod appeals;
 pub mod batches;
 pub mod items;
 pub mod links;
+pub mod own;

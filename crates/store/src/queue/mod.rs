@@ -17,6 +17,8 @@ pub enum JobKind {
     Callback,
     /// Ask a hospital about a sample of its unpaid records (ORG_001); `subject` is the partner.
     Reconcile,
+    /// Ask a hospital about a record that is appealed against (ORG_001); `subject` is the appeal.
+    Appeal,
 }
 
 /// A job about to be left.
@@ -556,7 +558,7 @@ fn count(stored: i64) -> u32 {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Judge, Self::Callback, Self::Reconcile];
+    pub const ALL: [Self; 4] = [Self::Judge, Self::Callback, Self::Reconcile, Self::Appeal];
 
     /// Its name in metrics and logs.
     #[must_use]
@@ -565,6 +567,7 @@ impl JobKind {
             Self::Judge => "judge",
             Self::Callback => "callback",
             Self::Reconcile => "reconcile",
+            Self::Appeal => "appeal",
         }
     }
 
@@ -584,6 +587,7 @@ impl JobKind {
             Self::Judge => 1,
             Self::Callback => 2,
             Self::Reconcile => 3,
+            Self::Appeal => 8,
         }
     }
 }
