@@ -98,11 +98,15 @@ async fn act(desk: &Desk, act: &Act) -> Result<()> {
         }
         Act::Uphold { id, answer } => {
             desk.uphold_appeal(AppealId(*id), answer).await?;
-            terminal::say(format_args!("申诉 {id} 成立，欠费记录已撤销，答复已告知患者。"));
+            terminal::say(format_args!(
+                "申诉 {id} 成立，欠费记录已撤销，答复已告知患者。"
+            ));
         }
         Act::Reject { id, answer } => {
             desk.reject_appeal(AppealId(*id), answer).await?;
-            terminal::say(format_args!("申诉 {id} 不成立，欠费记录保留，答复已告知患者。"));
+            terminal::say(format_args!(
+                "申诉 {id} 不成立，欠费记录保留，答复已告知患者。"
+            ));
         }
     }
     Ok(())
@@ -188,6 +192,9 @@ mod tests {
 
     #[test]
     fn what_somebody_wrote_can_t_move_the_terminal() {
-        assert_eq!(harmless("a\u{1b}[2Jb\u{202e}c\n𠮷"), "a\u{fffd}[2Jb\u{fffd}c\n𠮷");
+        assert_eq!(
+            harmless("a\u{1b}[2Jb\u{202e}c\n𠮷"),
+            "a\u{fffd}[2Jb\u{fffd}c\n𠮷"
+        );
     }
 }
