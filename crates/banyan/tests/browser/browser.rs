@@ -268,7 +268,10 @@ async fn answer_of(stream: &mut TcpStream) -> Vec<u8> {
                 return bytes[end + 4..end + 4 + length].to_vec();
             }
         }
-        let read = stream.read_buf(&mut bytes).await.expect("the driver answers");
+        let read = stream
+            .read_buf(&mut bytes)
+            .await
+            .expect("the driver answers");
         assert!(read > 0, "the driver closed in the middle of an answer");
     }
 }
@@ -280,7 +283,10 @@ fn port_of(driver: &mut Child) -> u16 {
     let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
         let (_, port) = line.rsplit_once("on port ")?;
         // The first line repeats the port 0 that was asked for.
-        port.trim_end_matches('.').parse().ok().filter(|port| *port > 0)
+        port.trim_end_matches('.')
+            .parse()
+            .ok()
+            .filter(|port| *port > 0)
     });
     // It goes on talking, and must not be stopped by a pipe that nobody reads.
     std::thread::spawn(move || lines.for_each(drop));

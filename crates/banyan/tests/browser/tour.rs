@@ -157,3 +157,49 @@ async fn every_page_is_sound() {
 async fn every_page_is_sound_in_large_type() {
     tour(true).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_ill_shown_is_found() {
+    let Some(browser) = Browser::start(JavaScript::On).await else {
+        return;
+    };
+    let sound = "<p>一</p><p>二</p><p>三</p>";
+    for (ill, fault) in [
+        ("", None),
+        ("<p style='color:#8a8a8a'>四</p>", Some("contrast")),
+        (
+            "<div style='background:#17603f'><p>四</p></div>",
+            Some("contrast"),
+        ),
+        ("<p style='width:2000px'>四</p>", Some("wide in")),
+        (
+            "<p style='position:absolute;left:-20px'>四</p>",
+            Some("cut off"),
+        ),
+        ("<button style='height:20px'>四</button>", Some("to touch")),
+        (
+            "<input style='color:#ccc' value=x>",
+            Some("contrast of a field"),
+        ),
+    ] {
+        let page = format!(
+            "<meta name=viewport content='width=device-width'><body style='background:white;color:black'>{sound}{ill}"
+        );
+        let encoded: String = url::form_urlencoded::byte_serialize(page.as_bytes()).collect();
+        browser
+            .open(&format!(
+                "data:text/html;charset=utf-8,{}",
+                encoded.replace('+', "%20")
+            ))
+            .await;
+        let faults = looks::faults(&browser).await;
+        match fault {
+            None => assert!(faults.is_empty(), "{faults:?}"),
+            Some(fault) => assert!(
+                faults.iter().any(|found| found.contains(fault)),
+                "{ill}: {faults:?}"
+            ),
+        }
+    }
+    browser.end().await;
+}

@@ -21,14 +21,21 @@ pub(crate) async fn link(story: &Story, citizen: &Citizen) -> String {
 
 /// Opens a fresh link of 闽政通.
 pub(crate) async fn come_in<'a>(story: &'a Story, citizen: &Citizen) -> Visit<'a> {
-    let link = link(story, citizen).await;
-    let entered = http(story.platform(), "GET", &link, &[], b"").await;
-    let cookie = entered.header("set-cookie").unwrap();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
-    Visit { story, cookie }
+    Visit::enter(story, &link(story, citizen).await).await
 }
 
-impl Visit<'_> {
+/// The phone number that an appeal carries.
+pub(crate) const CONTACT: &str = "13800000000";
+
+impl<'a> Visit<'a> {
+    /// Opens this link.
+    pub(crate) async fn enter(story: &'a Story, link: &str) -> Self {
+        let entered = http(story.platform(), "GET", link, &[], b"").await;
+        let cookie = entered.header("set-cookie").unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        Self { story, cookie }
+    }
+
     pub(crate) async fn get(&self, path: &str) -> RawReply {
         let headers = [("cookie", &*self.cookie)];
         http(self.story.platform(), "GET", path, &headers, b"").await
@@ -91,11 +98,7 @@ impl Visit<'_> {
     /// Appeals against a record; gives the answer to the form.
     pub(crate) async fn appeal(&self, trace_id: &str, reason: &str, text: &str) -> RawReply {
         let path = format!("/h5/overdue/item/{trace_id}/appeal");
-        let fields = [
-            ("reason", reason),
-            ("text", text),
-            ("contact", "13800000000"),
-        ];
+        let fields = [("reason", reason), ("text", text), ("contact", CONTACT)];
         self.submit(&path, &path, &fields).await
     }
 
