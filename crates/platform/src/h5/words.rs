@@ -61,7 +61,7 @@ pub(super) fn yuan(fen: i64) -> String {
     let whole = (fen / 100).to_string();
     let mut text = String::with_capacity(whole.len() + 8);
     for (place, digit) in whole.chars().enumerate() {
-        if place > 0 && (whole.len() - place) % 3 == 0 {
+        if place > 0 && (whole.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
