@@ -4,9 +4,11 @@ use banyan_platform::settings::AppealedItems;
 use banyan_sandbox::Fault;
 use banyan_store::ids::AppealId;
 use banyan_store::on_both_engines;
+use banyan_store::overdue::appeals;
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::partners_voice::http;
 use crate::telling::{DAY_MS, HOUR_MS, MINUTE_MS, Story};
 use crate::visit::{code_of, come_in};
 
@@ -44,6 +46,10 @@ on_both_engines! {
         assert!(visit.list().await.contains("申诉核实中"));
 
         // A second time, from the same form or another, leads to the same appeal.
+        let waiting = appeals::waiting(&story.app.db).await.unwrap();
+        story.app.meters.appeals(&waiting, waiting.oldest_ms.unwrap() + 90_000);
+        let metrics = http(story.platform(), "GET", "/metrics", &[], b"").await.text();
+        assert!(metrics.contains("banyan_appeals_open 1") && metrics.contains("banyan_oldest_appeal_age_seconds 90"), "{metrics}");
         let again = visit.get(&format!("/h5/overdue/item/{trace_id}/appeal")).await;
         assert_eq!((again.status, again.header("location")), (303, Some(&*path)));
         story.settle().await;

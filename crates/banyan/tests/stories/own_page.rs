@@ -5,7 +5,7 @@ use banyan_sandbox::{Fault, SimulatedHospital};
 use banyan_store::on_both_engines;
 
 use crate::partners_voice::http;
-use crate::telling::{MINUTE_MS, Story, person, report, until_number};
+use crate::telling::{MINUTE_MS, Story, meddle, person, report, until_number};
 use crate::visit::{code_of, come_in, link};
 
 /// Takes away a hospital's address, so that it can't be asked.
@@ -234,7 +234,7 @@ on_both_engines! {
         let visit = come_in(&story, citizen).await;
         for path in ["/h5", "/h5/", "/h5/nowhere", "/h5/overdue/item/1", "/h5/overdue/item/x", "/h5/overdue/item/+1",
             "/h5/overdue/appeals/1", "/h5/assets/h5.css", &format!("/h5/overdue/item/{others}"), &format!("/h5/overdue/item/{others}/appeal"),
-            "/h5/overdue/item/99999999999999999999"] {
+            "/h5/overdue/item/99999999999999999999", "/h5/overdue/item/%ff"] {
             let reply = visit.get(path).await;
             assert_eq!(reply.status, 404, "{path}");
             let html = reply.text();
@@ -251,6 +251,23 @@ on_both_engines! {
             assert_eq!(asset.status, 200, "{kind}");
             assert!(asset.header("cache-control").unwrap().contains("immutable"));
         }
+        story.end().await;
+    }
+
+    async fn what_fails_here_is_said_without_details(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let visit = come_in(&story, &story.citizens[0]).await;
+        let other = link(&story, &story.citizens[0]).await;
+        meddle(&story.app.db, "ALTER TABLE citizen_session RENAME TO gone").await;
+        let reply = visit.get("/h5/overdue").await;
+        let html = reply.text();
+        assert_eq!(reply.status, 503);
+        assert!(html.contains("系统繁忙") && !html.contains("citizen_session"), "{html}");
+        assert_eq!(http(story.platform(), "GET", &other, &[], b"").await.status, 503);
+        assert!(http(story.platform(), "GET", "/metrics", &[], b"").await.text().contains("banyan_failures_total{what=\"page\"} 2"));
+        meddle(&story.app.db, "ALTER TABLE gone RENAME TO citizen_session").await;
+        assert_eq!(visit.get("/h5/overdue").await.status, 200);
+        assert_eq!(http(story.platform(), "GET", &other, &[], b"").await.status, 303, "the link was not used up");
         story.end().await;
     }
 

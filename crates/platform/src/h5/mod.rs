@@ -31,7 +31,7 @@ mod words;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get, post};
@@ -75,7 +75,12 @@ pub fn routes(app: &App) -> Router<App> {
 async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
     let large = size::is_large(request.headers());
     let mut response = next.run(request).await;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    let mut problem = response.extensions_mut().remove::<Problem>();
+    if problem.is_none() && response.status() == StatusCode::BAD_REQUEST {
+        // A path that is no text; our own pages have problems of their own.
+        problem = Some(Problem::NotFound);
+    }
+    if let Some(problem) = problem {
         response = problem.page(&app, large);
     }
     let headers = response.headers_mut();

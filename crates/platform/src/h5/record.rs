@@ -27,6 +27,11 @@ impl Page {
         self.record.item.state == items::State::Unpaid
     }
 
+    /// Whether the hospital was asked about it since it last changed.
+    fn was_asked_about(&self) -> bool {
+        self.is_unpaid() && self.record.item.checked_ms > self.record.item.changed_ms
+    }
+
     /// Whether he may appeal now.
     fn may_appeal(&self) -> bool {
         let open = |standing| standing == Standing::Open;
