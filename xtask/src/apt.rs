@@ -1,24 +1,36 @@
 //! Debian's packages, where the machine lets us install some.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::unistd::geteuid;
 
 /// Programs of others that the tests hold ours against, and the packages that bring them.
-const PEERS: [(&str, &str); 3] = [
+const PEERS: [(&str, &str); 5] = [
     ("python3", "python3"),
     ("openssl", "openssl"),
     ("node", "nodejs"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
 ];
+
+/// Chinese letters for the browser, without which its pictures show boxes.
+const FONT: (&str, &str) = (
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "fonts-wqy-microhei",
+);
 
 /// Installs the peers that are missing, if it may. Where it may not, the tests that need one are
 /// left out with a word about it.
 pub(crate) fn bring_peers() {
-    let missing: Vec<&str> = PEERS
+    let mut missing: Vec<&str> = PEERS
         .iter()
         .filter(|(program, _)| !starts(program))
         .map(|(_, package)| *package)
         .collect();
+    if !Path::new(FONT.0).exists() {
+        missing.push(FONT.1);
+    }
     if missing.is_empty() {
         return;
     }

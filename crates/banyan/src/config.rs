@@ -46,6 +46,7 @@ const KEYS: &[&str] = &[
     "overdue.next.max_amount_fen",
     "overdue.next.grace_days",
     "overdue.next.fee_types",
+    "overdue.next.appealed",
     "overdue.link_ttl_ms",
     "overdue.session_ttl_ms",
     "overdue.reconcile_at",
@@ -73,6 +74,7 @@ const KEYS: &[&str] = &[
     "retention.callback_days",
     "retention.journal_days",
     "retention.authorisation_days",
+    "retention.appeal_days",
 ];
 
 impl ConfigOptions {

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{audit, batch, call, callback, interface, migrate, partner, person, sandbox, serve};
+use commands::{
+    appeal, audit, batch, call, callback, interface, migrate, partner, person, sandbox, serve,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,6 +43,8 @@ enum Command {
     Callback(callback::Options),
     /// 管理批次：重新处理因故障搁置的批次
     Batch(batch::Options),
+    /// 处理患者申诉：列出、查看、答复
+    Appeal(appeal::Options),
     /// 升级数据库结构（serve 启动时也会自动升级）
     Migrate(migrate::Options),
     /// 校验报文日志与操作审计的哈希链
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Command::Person(options) => person::run(&options),
         Command::Callback(options) => callback::run(&options),
         Command::Batch(options) => batch::run(&options),
+        Command::Appeal(options) => appeal::run(&options),
         Command::Migrate(options) => migrate::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Interface(options) => interface::run(&options),

@@ -1,4 +1,6 @@
-//! What operators do with partners, each act with its entry in the audit.
+//! What operators do with partners and appeals, each act with its entry in the audit.
+
+mod appeals;
 
 use banyan_protocol::ambient::Randomness;
 use banyan_protocol::catalogue::{Direction, Interface, Room};

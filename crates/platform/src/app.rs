@@ -18,6 +18,7 @@ use banyan_store::vault::{MasterKey, Vault};
 use tokio::sync::Notify;
 
 use crate::directory::{Directory, Rules};
+use crate::h5::visits::Visits;
 use crate::journal::JournalBehind;
 use crate::metrics::Meters;
 use crate::settings::{DatabaseUrl, Settings};
@@ -66,8 +67,11 @@ pub struct Parts {
     pub http: HttpClient,
     /// What Prometheus reads.
     pub meters: Meters,
+    /// How often visitors of the pages did what costs others work.
+    pub visits: Visits,
     judging: Notify,
     callbacks: Notify,
+    appeals: Notify,
     heartbeats: Mutex<HashMap<&'static str, Heartbeat>>,
     stopping: AtomicBool,
     /// Held as long as this platform lives.
@@ -185,6 +189,8 @@ impl App {
             meters: Meters::new().map_err(OpenError::Setting)?,
             judging: Notify::new(),
             callbacks: Notify::new(),
+            appeals: Notify::new(),
+            visits: Visits::default(),
             heartbeats: Mutex::default(),
             stopping: AtomicBool::new(false),
             _lock: lock,
@@ -207,6 +213,7 @@ impl App {
     pub fn wake(&self, kind: JobKind) {
         match kind {
             JobKind::Judge => self.judging.notify_one(),
+            JobKind::Appeal => self.appeals.notify_one(),
             JobKind::Callback | JobKind::Reminder | JobKind::Correction => {
                 self.callbacks.notify_one();
             }
@@ -219,6 +226,7 @@ impl App {
     pub async fn woken(&self, kind: JobKind) {
         match kind {
             JobKind::Judge => self.judging.notified().await,
+            JobKind::Appeal => self.appeals.notified().await,
             JobKind::Callback | JobKind::Reminder | JobKind::Correction => {
                 self.callbacks.notified().await;
             }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::result_code::ResultCode;
+use banyan_store::overdue::appeals::Waiting;
 use banyan_store::queue::{Backlog, JobKind};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -186,6 +187,15 @@ impl Meters {
         self.gauge("banyan_jobs_given_up", &labels)
             .set(precise(backlog.given_up));
         self.gauge("banyan_oldest_job_age_seconds", &labels)
+            .set(precise(age_ms.max(0)) / 1000.0);
+    }
+
+    /// Shows how many appeals are open.
+    pub fn appeals(&self, waiting: &Waiting, now_ms: i64) {
+        let age_ms = waiting.oldest_ms.map_or(0, |filed_ms| now_ms - filed_ms);
+        self.gauge("banyan_appeals_open", &[])
+            .set(precise(waiting.open));
+        self.gauge("banyan_oldest_appeal_age_seconds", &[])
             .set(precise(age_ms.max(0)) / 1000.0);
     }
 

@@ -159,6 +159,18 @@ pub struct NextPolicy {
     pub grace_days: u32,
     /// Only these kinds of fee are counted (01 门诊, 02 住院); empty counts all.
     pub fee_types: Vec<String>,
+    /// Whether items under an open appeal count like any other.
+    pub appealed: AppealedItems,
+}
+
+/// What an open appeal means for `next`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AppealedItems {
+    /// Nothing: the item counts until somebody has decided. The guide's rule (1.2.2).
+    Count,
+    /// The item is left out until somebody has decided.
+    SetAside,
 }
 
 /// A local hour and minute.
@@ -201,6 +213,8 @@ pub struct Retention {
     pub journal_days: u32,
     /// Authorisations of health cards that are over (ORG_EHC_002 answers as long).
     pub authorisation_days: u32,
+    /// Appeals that ended, with what was written in them.
+    pub appeal_days: u32,
 }
 
 impl Default for Settings {
@@ -283,10 +297,6 @@ impl Default for HealthCard {
     }
 }
 
-#[expect(
-    clippy::derivable_impls,
-    reason = "the default is a rule of the guide, and is to be read here"
-)]
 impl Default for NextPolicy {
     fn default() -> Self {
         Self {
@@ -294,6 +304,7 @@ impl Default for NextPolicy {
             max_amount_fen: 0,
             grace_days: 0,
             fee_types: Vec::new(),
+            appealed: AppealedItems::Count,
         }
     }
 }
@@ -318,6 +329,7 @@ impl Default for Retention {
             callback_days: 90,
             journal_days: 3 * 365,
             authorisation_days: 180,
+            appeal_days: 3 * 365,
         }
     }
 }

@@ -139,6 +139,8 @@ id_type! {
     BatchId;
     /// A record of an unpaid item; the wire shows it as traceId.
     ItemId;
+    /// An appeal against a record.
+    AppealId;
     /// A job.
     JobId;
     /// A running process that takes leases.

@@ -180,7 +180,7 @@ pub struct Look {
     pub purpose: Option<String>,
 }
 
-/// Who looked a person up, newest first.
+/// A part of who looked a person up, newest first.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -188,12 +188,19 @@ pub async fn looks_at(
     db: &Db,
     person: &PersonCode,
     since_ms: i64,
+    skip: i64,
     limit: i64,
 ) -> Result<Vec<Look>, StoreError> {
     db.query(
         "SELECT at_ms, partner_id, interface, purpose FROM journal \
-         WHERE person = $1 AND at_ms >= $2 AND direction = 0 ORDER BY at_ms DESC LIMIT $3",
-        &[(&person.0).into(), since_ms.into(), limit.into()],
+         WHERE person = $1 AND at_ms >= $2 AND direction = 0 \
+         ORDER BY at_ms DESC, id DESC LIMIT $3 OFFSET $4",
+        &[
+            (&person.0).into(),
+            since_ms.into(),
+            limit.into(),
+            skip.into(),
+        ],
         |row| {
             Ok(Look {
                 at_ms: row.get(0)?,

@@ -66,6 +66,12 @@ pub enum Place {
     EhealthCode,
     /// What a citizen's page gives back when he authorises; it stands in no column.
     AuthorisationProof,
+    /// overdue_appeal.text_sealed
+    AppealText,
+    /// overdue_appeal.contact_sealed
+    AppealContact,
+    /// overdue_appeal.answer_sealed
+    AppealAnswer,
     /// vault_check.sealed
     Check,
 }
@@ -224,6 +230,13 @@ impl Vault {
     pub fn content_code(&self, content: &[u8]) -> [u8; 32] {
         self.lookup.code(&[b"content", content])
     }
+
+    /// The code that a page's form carries, so that only a page of ours can have made it: from
+    /// the session's token and what the form is for.
+    #[must_use]
+    pub fn form_code(&self, session: &[u8], purpose: &str) -> [u8; 32] {
+        self.lookup.code(&[b"form", session, purpose.as_bytes()])
+    }
 }
 
 const CHECK_TEXT: &[u8] = b"banyan";
@@ -268,6 +281,9 @@ impl Place {
             Self::ReviewClaim => b"name_review.claimed_sealed",
             Self::EhealthCode => b"ehealth_code",
             Self::AuthorisationProof => b"authorisation_proof",
+            Self::AppealText => b"overdue_appeal.text_sealed",
+            Self::AppealContact => b"overdue_appeal.contact_sealed",
+            Self::AppealAnswer => b"overdue_appeal.answer_sealed",
             Self::Check => b"vault_check.sealed",
         }
     }

@@ -1,5 +1,6 @@
 //! The commands, a file each: its options, then what it does.
 
+pub(crate) mod appeal;
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod call;

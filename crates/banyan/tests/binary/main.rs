@@ -10,6 +10,7 @@
     reason = "these are tests and their scaffold: they fail by panicking, and say why"
 )]
 
+mod appeals;
 mod commands;
 mod crash;
 mod disk_full;

@@ -74,7 +74,7 @@ on_both_engines! {
         assert!(html.contains("12.50") && html.contains("3.33") && html.contains("已缴清"));
         assert!(!html.contains("777.77") && !html.contains("888.88"), "nobody else's");
         assert!(!html.contains(&citizen.user_name) && !html.contains(&citizen.id_no), "his name is masked");
-        assert!(!html.contains("http://") && !html.contains("<script"), "it asks no other host");
+        assert!(!html.contains("http://") && !html.contains("https://"), "it asks no other host");
 
         for stranger in ["banyan_session=", "banyan_session=AAAA", "x=y"] {
             assert_eq!(show(&story, stranger).await.status, 401);
@@ -117,7 +117,7 @@ on_both_engines! {
         let cookie = enter(&story, &link(&story, citizen).await).await;
         let html = show(&story, &cookie).await.text();
         assert!(!html.contains("<script>") && !html.contains("<img>"));
-        assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;&gt;&lt;img&gt;"));
+        assert!(html.contains("&#60;script&#62;alert(&#39;1&#39;)&#60;/script&#62;&#38;&#34;&#62;&#60;img&#62;"), "{html}");
         let reply = story.hospital(1).query(citizen, false).await.unwrap();
         assert_eq!(reply.itemList[0].itemName.as_str(), hostile, "on the wire it stands as it was");
         story.end().await;

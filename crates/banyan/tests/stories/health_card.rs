@@ -297,7 +297,7 @@ on_both_engines! {
         outcome(&story, 0, "a-1").await;
         crate::telling::until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'ORG_EHC_002' AND person IS NOT NULL", 1).await;
         let person = story.app.vault.person_code("01", &citizen.id_no);
-        let looks = banyan_store::journal::looks_at(&story.app.db, &person, 0, 10).await.unwrap();
+        let looks = banyan_store::journal::looks_at(&story.app.db, &person, 0, 0, 10).await.unwrap();
         let by: Vec<_> = looks.iter().map(|look| look.interface.as_str()).collect();
         assert_eq!(by, ["ORG_EHC_002", "ORG_EHC_003"]);
         story.end().await;

@@ -11,6 +11,7 @@
 )]
 
 mod anonymous;
+mod appeals;
 mod bad_bytes;
 mod bad_input;
 mod callbacks;
@@ -34,3 +35,4 @@ mod results;
 mod telling;
 mod two_nodes;
 mod updates;
+mod visit;

@@ -10,6 +10,7 @@ use banyan_platform::health_card::identity::Stated;
 use banyan_protocol::catalogue::Interface;
 use banyan_sandbox::{Citizen, Fault};
 use banyan_store::db::{Cell, Db, Engine, StoreError};
+use banyan_store::ids::AppealId;
 use banyan_store::on_both_engines;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
@@ -19,6 +20,7 @@ use crate::partners_voice::http;
 use crate::telling::{
     DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Story, item, person, report, until_number,
 };
+use crate::visit::{CONTACT, Visit, link};
 
 /// The log of every story of this process.
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -103,6 +105,10 @@ fn holds(bytes: &[u8], text: &str) -> bool {
         .any(|window| window == text.as_bytes())
 }
 
+/// What a citizen and an operator wrote to one another.
+const APPEAL: &str = "当日本人并未就诊请核对监控";
+const ANSWER: &str = "经核对系本人家属代为挂号";
+
 /// A story with everything in it that could let something slip: what goes well, what is refused,
 /// what a hospital answers wrongly, what an operator does.
 async fn much_happens(story: &Story) -> Vec<String> {
@@ -121,24 +127,17 @@ async fn much_happens(story: &Story) -> Vec<String> {
     story.hospital(1).query(one, false).await.unwrap();
     story.mzt.query(two).await.unwrap();
 
-    let link = story.mzt.entry_link(one).await.unwrap();
-    let link: url::Url = link.mdrUrl.expose().as_str().parse().unwrap();
-    let entered = http(story.platform(), "GET", link.path(), &[], b"").await;
-    let cookie = entered
-        .header("set-cookie")
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
-    http(
-        story.platform(),
-        "GET",
-        "/h5/overdue",
-        &[("cookie", &cookie)],
-        b"",
-    )
-    .await;
+    let link = link(story, one).await;
+    let visit = Visit::enter(story, &link).await;
+    visit.list().await;
+    let (_, contested) = story.owe(0, Some(one), 250).await;
+    let appeal = visit.appealed(&contested, "other", APPEAL).await;
+    visit.page(&appeal).await;
+    let id = AppealId(appeal.rsplit('/').next().unwrap().parse().unwrap());
+    story.desk().show_appeal(id).await.unwrap();
+    story.desk().reject_appeal(id, ANSWER).await.unwrap();
+    let refused = visit.appeal(&contested, "other", "").await;
+    assert_eq!(refused.status, 422);
 
     let mut tokens = health_cards(story, one, two).await;
 
@@ -209,8 +208,11 @@ async fn much_happens(story: &Story) -> Vec<String> {
     let mut secrets = vec![
         rotated.secret,
         story.description.mzt.secret.clone(),
-        link.path().rsplit('/').next().unwrap().to_owned(),
-        cookie.split_once('=').unwrap().1.to_owned(),
+        link.rsplit('/').next().unwrap().to_owned(),
+        visit.cookie.split_once('=').unwrap().1.to_owned(),
+        APPEAL.to_owned(),
+        ANSWER.to_owned(),
+        CONTACT.to_owned(),
     ];
     secrets.append(&mut tokens);
     secrets.extend(

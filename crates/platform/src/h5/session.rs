@@ -6,7 +6,19 @@ use banyan_protocol::crypto::base64;
 use banyan_store::overdue::links::TokenCode;
 use banyan_store::vault::Vault;
 
-const COOKIE: &str = "banyan_session";
+/// The cookie of one kind of session. Another kind has another name, so that neither opens the
+/// other's pages.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionCookie {
+    name: &'static str,
+    path: &'static str,
+}
+
+/// The session that a link of ORG_MDL_004 opens.
+pub const OVERDUE_COOKIE: SessionCookie = SessionCookie {
+    name: "banyan_session",
+    path: "/h5",
+};
 
 /// A token of a link or a session.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,24 +58,40 @@ impl Token {
         TokenCode(vault.content_code(&self.0))
     }
 
+    /// The code that a form of this session carries.
+    #[must_use]
+    pub fn form_code(&self, vault: &Vault, purpose: &str) -> [u8; 32] {
+        vault.form_code(&self.0, purpose)
+    }
+}
+
+impl SessionCookie {
     /// The session's token among the cookies of a request.
     #[must_use]
-    pub fn from_cookies(cookies: &str) -> Option<Self> {
+    pub fn token(self, cookies: &str) -> Option<Token> {
         cookies
             .split(';')
             .filter_map(|cookie| cookie.trim().split_once('='))
-            .find(|(name, _)| *name == COOKIE)
-            .and_then(|(_, value)| Self::parse(value))
+            .find(|(name, _)| *name == self.name)
+            .and_then(|(_, value)| Token::parse(value))
     }
 
     /// The header that gives the session to the browser.
     #[must_use]
-    pub fn set_cookie(&self, seconds: i64, secure: bool) -> String {
+    pub fn set(self, token: &Token, seconds: i64, secure: bool) -> String {
+        self.header(&token.text(), seconds, secure)
+    }
+
+    /// The header that takes it away again.
+    #[must_use]
+    pub fn forget(self, secure: bool) -> String {
+        self.header("", 0, secure)
+    }
+
+    fn header(self, value: &str, seconds: i64, secure: bool) -> String {
+        let Self { name, path } = self;
         let secure = if secure { "; Secure" } else { "" };
-        format!(
-            "{COOKIE}={}; Path=/h5; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
-            self.text()
-        )
+        format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
     }
 }
 
@@ -82,11 +110,11 @@ mod tests {
     #[test]
     fn a_token_comes_back_out_of_its_cookie() {
         let token = Token::generate(&SeededRandomness::new(1));
-        let header = token.set_cookie(60, true);
+        let header = OVERDUE_COOKIE.set(&token, 60, true);
         assert!(header.contains("HttpOnly") && header.contains("Secure"));
         let cookie = header.split(';').next().unwrap();
-        assert_eq!(Token::from_cookies(&format!("a=b; {cookie}")), Some(token));
-        assert_eq!(Token::from_cookies("banyan_session=short"), None);
-        assert_eq!(Token::from_cookies(""), None);
+        assert_eq!(OVERDUE_COOKIE.token(&format!("a=b; {cookie}")), Some(token));
+        assert_eq!(OVERDUE_COOKIE.token("banyan_session=short"), None);
+        assert_eq!(OVERDUE_COOKIE.token(""), None);
     }
 }

@@ -1,32 +1,78 @@
-//! 医疗欠费名单: what a citizen sees of himself.
+//! 医疗欠费名单: what a citizen sees of himself. Nothing is read here but what is the visitor's own.
 
-use banyan_protocol::catalogue::{Interface, Room};
+use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::BusinessType;
 use banyan_store::db::StoreError;
-use banyan_store::ids::PartnerId;
+use banyan_store::ids::{ItemId, PartnerId};
 use banyan_store::journal::{self, Look};
-use banyan_store::overdue::items::{self, ListedItem};
+use banyan_store::overdue::appeals::{self, Appeal};
+use banyan_store::overdue::items::State;
 use banyan_store::overdue::links::Visitor;
+use banyan_store::overdue::own::{self, Happened, OwnItem, Total};
 use banyan_store::vault::Place;
 
 use super::person::Identity;
 use crate::app::App;
 
-/// More than anybody has; it bounds what one page can cost.
-const MOST_ITEMS: i64 = 500;
-
-/// Looks of the last ninety days are shown, and no more of them than a page can hold.
+/// Records on one page: with the longest names it stays well below 30 kB.
+pub const PAGE_ITEMS: i64 = 25;
+/// Looks on one page.
+pub const PAGE_LOOKS: i64 = 30;
+/// Looks of the last ninety days are shown.
 const LOOKS_MS: i64 = 90 * 86_400_000;
-const MOST_LOOKS: i64 = 50;
+/// What happened to one record, as far as a page can hold it.
+const MOST_HISTORY: i64 = 30;
+/// Earlier appeals that a record's page names.
+const MOST_APPEALS: i64 = 5;
 
-/// A citizen's own list.
+/// A page of a citizen's own list.
 pub struct OwnList {
     /// The name as shown: all but the last character are hidden.
     pub masked_name: String,
-    /// His records with the names of their hospitals, newest first.
-    pub items: Vec<(ListedItem, String)>,
-    /// Who asked about him, newest first.
+    /// How much is unpaid in all, in fen.
+    pub owed_fen: i64,
+    /// How many records are unpaid in all.
+    pub owed_items: i64,
+    /// At how many hospitals.
+    pub owed_hospitals: usize,
+    /// This page's records: unpaid first, then paid, then revoked, each by hospital.
+    pub groups: Vec<Group>,
+    /// How many records come after this page.
+    pub more: i64,
+}
+
+/// Records of one state at one hospital.
+pub struct Group {
+    /// How they stand.
+    pub state: State,
+    /// Whose they are.
+    pub hospital: String,
+    /// How many there are, on other pages too.
+    pub count: i64,
+    /// What they come to, on other pages too, in fen.
+    pub amount_fen: i64,
+    /// Those on this page.
+    pub items: Vec<OwnItem>,
+}
+
+/// One of a citizen's own records.
+pub struct OwnRecord {
+    /// The record.
+    pub item: OwnItem,
+    /// Its hospital.
+    pub hospital: String,
+    /// What happened to it since it was reported.
+    pub history: Vec<Happened>,
+    /// His appeals against it, the latest first.
+    pub appeals: Vec<Appeal>,
+}
+
+/// A page of who asked about a citizen.
+pub struct OwnLooks {
+    /// Newest first.
     pub looks: Vec<SeenBy>,
+    /// Whether there are more.
+    pub more: bool,
 }
 
 /// Somebody who asked about a citizen.
@@ -35,54 +81,131 @@ pub struct SeenBy {
     pub at_ms: i64,
     /// Who.
     pub name: String,
-    /// What for, in Chinese.
-    pub purpose: &'static str,
+    /// What was done, in Chinese.
+    pub what: String,
+    /// What for, in Chinese, where it was stated.
+    pub purpose: Option<&'static str>,
 }
 
-/// Reads the list of whoever holds a session.
+/// Reads a page of the list of whoever holds a session; pages count from 1.
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub async fn own_list(app: &App, visitor: &Visitor) -> Result<OwnList, StoreError> {
-    let identity = Identity::open(&app.vault, Place::CitizenPerson, &visitor.person_sealed)?;
-    let listed = items::listed_of_person(&app.db, &visitor.person, MOST_ITEMS).await?;
-    let name_of = |partner: PartnerId| {
-        app.directory
-            .by_id(partner)
-            .map_or_else(String::new, |partner| partner.name.clone())
-    };
-    let items = listed
-        .into_iter()
-        .map(|item| {
-            let name = name_of(item.partner);
-            (item, name)
-        })
-        .collect();
-    let since_ms = app.now_ms() - LOOKS_MS;
-    let looks = journal::looks_at(&app.db, &visitor.person, since_ms, MOST_LOOKS)
-        .await?
-        .into_iter()
-        .map(|look| SeenBy {
-            at_ms: look.at_ms,
-            name: name_of(look.partner),
-            purpose: purpose(&look),
-        })
-        .collect();
+pub async fn own_list(app: &App, visitor: &Visitor, page: i64) -> Result<OwnList, StoreError> {
+    let skip = (page - 1) * PAGE_ITEMS;
+    let totals = own::totals(&app.db, &visitor.person).await?;
+    let items = own::part(&app.db, &visitor.person, skip, PAGE_ITEMS).await?;
+    let owed = || totals.iter().filter(|total| total.state == State::Unpaid);
+    let all: i64 = totals.iter().map(|total| total.count).sum();
+    let shown = i64::try_from(items.len()).unwrap_or(PAGE_ITEMS);
     Ok(OwnList {
-        masked_name: masked(identity.user_name.as_deref().unwrap_or_default()),
-        items,
-        looks,
+        masked_name: masked_name(app, visitor)?,
+        owed_fen: owed().map(|total| total.amount_fen).sum(),
+        owed_items: owed().map(|total| total.count).sum(),
+        owed_hospitals: owed().count(),
+        groups: grouped(app, items, &totals),
+        more: (all - skip - shown).max(0),
     })
 }
 
-fn purpose(look: &Look) -> &'static str {
-    let stated = look.purpose.as_deref().and_then(BusinessType::from_code);
-    match stated {
-        Some(business) => business.label(),
-        None if look.interface == Interface::OrgMdl004.code() => "为您打开本页面",
-        None => Interface::from_code(&look.interface)
-            .filter(|interface| interface.spec().room == Room::HealthCard)
-            .map_or("查询", |interface| interface.spec().name),
+fn grouped(app: &App, items: Vec<OwnItem>, totals: &[Total]) -> Vec<Group> {
+    let mut groups: Vec<(PartnerId, Group)> = Vec::new();
+    for item in items {
+        let (state, partner) = (item.state, item.partner);
+        match groups.last_mut() {
+            Some((of, group)) if *of == partner && group.state == state => group.items.push(item),
+            _ => {
+                let total = totals
+                    .iter()
+                    .find(|total| total.state == state && total.partner == partner);
+                let group = Group {
+                    state,
+                    hospital: hospital_name(app, partner),
+                    count: total.map_or(1, |total| total.count),
+                    amount_fen: total.map_or(item.amount_fen, |total| total.amount_fen),
+                    items: vec![item],
+                };
+                groups.push((partner, group));
+            }
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// One of a visitor's own records; `None` where it is not his.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn own_record(
+    app: &App,
+    visitor: &Visitor,
+    item: ItemId,
+) -> Result<Option<OwnRecord>, StoreError> {
+    let Some(item) = own::one(&app.db, &visitor.person, item).await? else {
+        return Ok(None);
+    };
+    Ok(Some(OwnRecord {
+        hospital: hospital_name(app, item.partner),
+        history: own::history(&app.db, item.id, MOST_HISTORY).await?,
+        appeals: appeals::of_item(&app.db, &visitor.person, item.id, MOST_APPEALS).await?,
+        item,
+    }))
+}
+
+/// A page of who asked about a visitor; pages count from 1.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn own_looks(app: &App, visitor: &Visitor, page: i64) -> Result<OwnLooks, StoreError> {
+    let since_ms = app.now_ms() - LOOKS_MS;
+    let skip = (page - 1) * PAGE_LOOKS;
+    // One more than is shown tells whether there are more.
+    let mut looks: Vec<SeenBy> =
+        journal::looks_at(&app.db, &visitor.person, since_ms, skip, PAGE_LOOKS + 1)
+            .await?
+            .into_iter()
+            .map(|look| seen_by(app, &look))
+            .collect();
+    let most = usize::try_from(PAGE_LOOKS).unwrap_or(usize::MAX);
+    let more = looks.len() > most;
+    looks.truncate(most);
+    Ok(OwnLooks { looks, more })
+}
+
+/// The name of a hospital or a channel, as citizens read it.
+#[must_use]
+pub fn hospital_name(app: &App, partner: PartnerId) -> String {
+    app.directory.by_id(partner).map_or_else(
+        || "（已停用的机构）".to_owned(),
+        |partner| partner.name.clone(),
+    )
+}
+
+/// A visitor's name, all but its last character hidden.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where it can't be opened.
+pub fn masked_name(app: &App, visitor: &Visitor) -> Result<String, StoreError> {
+    let identity = Identity::open(&app.vault, Place::CitizenPerson, &visitor.person_sealed)?;
+    Ok(masked(identity.user_name.as_deref().unwrap_or_default()))
+}
+
+fn seen_by(app: &App, look: &Look) -> SeenBy {
+    let interface = Interface::from_code(&look.interface);
+    SeenBy {
+        at_ms: look.at_ms,
+        name: hospital_name(app, look.partner),
+        what: match interface {
+            Some(Interface::OrgMdl002) => "查询您是否有医疗欠费".to_owned(),
+            Some(Interface::OrgMdl004) => "为您打开本名单".to_owned(),
+            Some(other) => other.spec().name.to_owned(),
+            None => "查询".to_owned(),
+        },
+        purpose: look
+            .purpose
+            .as_deref()
+            .and_then(BusinessType::from_code)
+            .map(BusinessType::label),
     }
 }
 

@@ -16,9 +16,13 @@
 //! night a question to each hospital about some of its unpaid items ([`settlement`], ORG_001), so
 //! that a settlement that was never reported does not stand against a citizen for ever.
 //!
+//! A citizen may contest a record ([`appeal`]): the hospital is asked at once behind the page, an
+//! operator decides, and an appeal that is right revokes the record.
+//!
 //! States move from unpaid to paid or revoked and never back, except that a revoked item may be
 //! reported anew.
 
+pub mod appeal;
 pub mod correction;
 pub mod judge;
 pub mod list;

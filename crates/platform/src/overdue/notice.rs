@@ -74,7 +74,9 @@ pub async fn of_job(app: &App, partner: &Partner, job: &Job) -> Result<Turn, Sto
         JobKind::Reminder => reminder::of_person(app, partner, job).await,
         JobKind::Correction => correction::of_revocation(app, partner, job).await,
         // Stand in other lanes.
-        JobKind::Judge | JobKind::Reconcile | JobKind::Revocation => Ok(Turn::Gone),
+        JobKind::Judge | JobKind::Reconcile | JobKind::Revocation | JobKind::Appeal => {
+            Ok(Turn::Gone)
+        }
     }
 }
 

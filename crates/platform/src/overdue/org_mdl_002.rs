@@ -1,9 +1,10 @@
 //! 查询医疗欠费状况 (ORG_MDL_002): may this person be treated first and pay later?
 
 use banyan_protocol::overdue::org_mdl_002::{OverdueItem, QueryReply, QueryRequest};
-use banyan_protocol::wire::{Amount, LocalTime, Scalar};
+use banyan_protocol::wire::{Amount, ExtData, LocalTime, Scalar};
 use banyan_store::db::StoreError;
 use banyan_store::overdue::items::{self, ListedItem};
+use serde_json::{Map, Value};
 
 use super::{on_wire, policy};
 use crate::directory::Partner;
@@ -57,7 +58,22 @@ pub async fn handle(call: &Call<'_>, request: QueryRequest) -> Result<QueryReply
     Ok(QueryReply {
         next,
         itemList: item_list,
-        extData: None,
+        extData: appealed(&unpaid),
+    })
+}
+
+/// The traceIds under an open appeal, so that the window can judge for itself; nothing where there
+/// are none.
+fn appealed(unpaid: &[ListedItem]) -> Option<ExtData> {
+    let trace_ids: Vec<Value> = unpaid
+        .iter()
+        .filter(|item| item.appealed)
+        .map(|item| item.id.to_string().into())
+        .collect();
+    (!trace_ids.is_empty()).then(|| {
+        let mut data = Map::new();
+        data.insert("appealed".to_owned(), trace_ids.into());
+        ExtData(data)
     })
 }
 

@@ -3,7 +3,7 @@
 use banyan_protocol::dictionaries::Next;
 use banyan_store::overdue::items::ListedItem;
 
-use crate::settings::NextPolicy;
+use crate::settings::{AppealedItems, NextPolicy};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -13,7 +13,8 @@ pub fn next(policy: &NextPolicy, unpaid: &[ListedItem], now_ms: i64) -> Next {
     let counted = unpaid.iter().filter(|item| {
         let grown = now_ms - item.actual_ms >= i64::from(policy.grace_days) * DAY_MS;
         let of_kind = policy.fee_types.is_empty() || policy.fee_types.contains(&item.fee_type);
-        grown && of_kind
+        let aside = item.appealed && policy.appealed == AppealedItems::SetAside;
+        grown && of_kind && !aside
     });
     let (count, amount_fen) = counted.fold((0_usize, 0_i64), |(count, sum), item| {
         (count + 1, sum.saturating_add(item.amount_fen))
@@ -40,6 +41,7 @@ mod tests {
             actual_ms: 100 * DAY_MS - age_days * DAY_MS,
             state: State::Unpaid,
             changed_ms: 0,
+            appealed: false,
         }
     }
 
@@ -51,12 +53,28 @@ mod tests {
     }
 
     #[test]
+    fn an_appealed_item_counts_unless_it_is_set_aside() {
+        let appealed = ListedItem {
+            appealed: true,
+            ..item("01", 1, 0)
+        };
+        let mut policy = NextPolicy::default();
+        let items = [appealed];
+        assert_eq!(next(&policy, &items, 100 * DAY_MS), Next::No);
+        policy.appealed = AppealedItems::SetAside;
+        assert_eq!(next(&policy, &items, 100 * DAY_MS), Next::Yes);
+        let both = [items[0].clone(), item("01", 1, 0)];
+        assert_eq!(next(&policy, &both, 100 * DAY_MS), Next::No);
+    }
+
+    #[test]
     fn counts_amounts_days_and_kinds_can_be_set() {
         let policy = NextPolicy {
             max_items: 2,
             max_amount_fen: 10_000,
             grace_days: 7,
             fee_types: vec!["01".to_owned()],
+            appealed: AppealedItems::Count,
         };
         let decide = |items: &[ListedItem]| next(&policy, items, 100 * DAY_MS);
         let (small, large) = (item("01", 5_000, 7), item("01", 10_001, 7));

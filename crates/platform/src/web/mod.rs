@@ -18,7 +18,7 @@ pub fn router(app: &App, besides: Router<App>) -> Router {
         .merge(besides)
         .merge(messages::routes(app))
         .merge(health::routes())
-        .merge(h5::routes())
+        .merge(h5::routes(app))
         .fallback(messages::unknown_path)
         .method_not_allowed_fallback(messages::wrong_method)
         .layer(DefaultBodyLimit::disable())

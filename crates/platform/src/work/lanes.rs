@@ -12,7 +12,7 @@ use banyan_store::queue::{self, JobKind};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-use super::{callbacks, judging, reconcile, revocations};
+use super::{appeals, callbacks, judging, reconcile, revocations};
 use crate::app::App;
 
 /// Starts the lanes of one kind.
@@ -37,7 +37,11 @@ impl Dispatcher {
     pub(super) fn new(app: App, kind: JobKind) -> Self {
         let (healthy, failing) = match kind {
             JobKind::Judge | JobKind::Revocation => (JUDGED_AT_ONCE, JUDGED_AT_ONCE),
-            JobKind::Callback | JobKind::Reminder | JobKind::Correction | JobKind::Reconcile => (
+            JobKind::Callback
+            | JobKind::Reminder
+            | JobKind::Correction
+            | JobKind::Reconcile
+            | JobKind::Appeal => (
                 app.settings.outbound.healthy_hospitals,
                 app.settings.outbound.failing_hospitals,
             ),
@@ -93,6 +97,7 @@ impl Dispatcher {
                         callbacks::run_lane(&app, lane).await
                     }
                     JobKind::Reconcile => reconcile::run_lane(&app, lane).await,
+                    JobKind::Appeal => appeals::run_lane(&app, lane).await,
                 };
                 if let Err(error) = done {
                     app.meters.failure("lane");

@@ -4,6 +4,7 @@
 //! database, and each piece of work commits as a whole. [`Worker::settle`] does all that is due at
 //! the moment that the clock shows, which is how tests move time.
 
+mod appeals;
 pub mod callbacks;
 mod judging;
 mod lanes;
@@ -95,11 +96,12 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Lanes(JobKind::Judge),
         Self::Lanes(JobKind::Callback),
         Self::Lanes(JobKind::Reconcile),
         Self::Lanes(JobKind::Revocation),
+        Self::Lanes(JobKind::Appeal),
         Self::Partners,
         Self::Clock,
         Self::Gauges,
@@ -203,6 +205,10 @@ async fn serve_gauges(app: App, mut stop: watch::Receiver<bool>) {
                 Ok(backlog) => app.meters.backlog(kind, &backlog, app.now_ms()),
                 Err(error) => tracing::warn!(%error, "a backlog could not be counted"),
             }
+        }
+        match banyan_store::overdue::appeals::waiting(&app.db).await {
+            Ok(waiting) => app.meters.appeals(&waiting, app.now_ms()),
+            Err(error) => tracing::warn!(%error, "appeals could not be counted"),
         }
         pause(GAUGE_ROUND, &mut stop).await;
     }

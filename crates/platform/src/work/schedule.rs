@@ -6,7 +6,7 @@ use banyan_store::db::StoreError;
 use banyan_store::health_card::{authorisations, codes};
 use banyan_store::ids::JobId;
 use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
-use banyan_store::overdue::{batches, corrections, links};
+use banyan_store::overdue::{appeals, batches, corrections, links};
 use banyan_store::queue::{self, JobKind, NewJob};
 use banyan_store::schedule;
 
@@ -185,11 +185,12 @@ async fn retain(app: &App) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
     let kept = &app.settings.retention;
     let before = |days: u32| now_ms - i64::from(days) * DAY_MS;
-    let (batches_ms, jobs_ms, journal_ms, authorisations_ms) = (
+    let (batches_ms, jobs_ms, journal_ms, authorisations_ms, appeals_ms) = (
         before(kept.batch_days),
         before(kept.callback_days),
         before(kept.journal_days),
         before(kept.authorisation_days),
+        before(kept.appeal_days),
     );
     for _ in 0..CHUNKS {
         let gone = app
@@ -198,7 +199,8 @@ async fn retain(app: &App) -> Result<(), StoreError> {
                 Ok(batches::prune(tx, batches_ms, CHUNK)?
                     + corrections::prune(tx, jobs_ms, CHUNK)?
                     + queue::prune(tx, jobs_ms, CHUNK)?
-                    + authorisations::prune(tx, authorisations_ms, CHUNK)?)
+                    + authorisations::prune(tx, authorisations_ms, CHUNK)?
+                    + appeals::prune(tx, appeals_ms, CHUNK)?)
             })
             .await?;
         if gone == 0 {

@@ -49,6 +49,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         include_str!("../../migrations/V0007__health_card.sql"),
     ),
     (
+        "V0008__appeals",
+        include_str!("../../migrations/V0008__appeals.sql"),
+    ),
+    (
         "V0009__notices",
         include_str!("../../migrations/V0009__notices.sql"),
     ),

@@ -1,5 +1,6 @@
 //! 医疗欠费记录: one unpaid item each.
 
+use super::appeals;
 use crate::db::{ColumnType, Db, Insert, Row, StoreError, Tx, Val};
 use crate::ids::{BatchId, ItemId, PartnerId};
 use crate::vault::PersonCode;
@@ -79,6 +80,8 @@ pub struct ListedItem {
     pub state: State,
     /// When it last changed.
     pub changed_ms: i64,
+    /// Whether an appeal against it is open.
+    pub appealed: bool,
 }
 
 /// A record about which its hospital is to be asked.
@@ -105,6 +108,8 @@ pub enum Cause {
     ReportedAnew,
     /// The hospital said so when asked (ORG_001).
     Reconciled,
+    /// An appeal against it was upheld.
+    Appeal,
 }
 
 /// What [`read_item`] reads, in its order.
@@ -232,8 +237,8 @@ pub async fn unpaid_of_person(
     limit: i64,
 ) -> Result<Vec<ListedItem>, StoreError> {
     db.query(
-        "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, changed_ms \
-         FROM overdue_item WHERE person = $1 AND state = 0 \
+        "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, changed_ms, \
+         appealed FROM overdue_item WHERE person = $1 AND state = 0 \
          AND (real_name = 1 OR partner_id = $2) AND ($3 = 0 OR partner_id = $3) \
          ORDER BY id LIMIT $4",
         &[
@@ -242,25 +247,6 @@ pub async fn unpaid_of_person(
             of.map_or(0, |partner| partner.0).into(),
             limit.into(),
         ],
-        read_listed,
-    )
-    .await
-}
-
-/// Everything a person is listed with under his name, whatever its state, newest first.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub async fn listed_of_person(
-    db: &Db,
-    person: &PersonCode,
-    limit: i64,
-) -> Result<Vec<ListedItem>, StoreError> {
-    db.query(
-        "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, changed_ms \
-         FROM overdue_item WHERE person = $1 AND real_name = 1 \
-         ORDER BY created_ms DESC, id DESC LIMIT $2",
-        &[(&person.0).into(), limit.into()],
         read_listed,
     )
     .await
@@ -295,25 +281,30 @@ pub struct Change {
 }
 
 /// Moves a record to another state, only from the state it is thought to be in, and writes it into
-/// its history. Gives whether it was moved.
+/// its history. An open appeal against it ends with it. Gives whether it was moved.
 ///
 /// # Errors
 /// Any [`StoreError`].
 pub fn change_state(tx: &mut Tx<'_>, change: &Change, now_ms: i64) -> Result<bool, StoreError> {
-    let moved = tx.execute(
+    let moved = tx.query_opt(
         "UPDATE overdue_item SET state = $2, changed_ms = $3, checked_ms = $3 \
-         WHERE id = $1 AND state = $4",
+         WHERE id = $1 AND state = $4 RETURNING appealed",
         &[
             change.item.into(),
             change.to.as_number().into(),
             now_ms.into(),
             change.from.as_number().into(),
         ],
+        |row| row.get::<bool>(0),
     )?;
-    if moved > 0 {
-        note_change(tx, change, now_ms)?;
+    let Some(appealed) = moved else {
+        return Ok(false);
+    };
+    if appealed {
+        appeals::end_with_item(tx, change.item, change.to, now_ms)?;
     }
-    Ok(moved > 0)
+    note_change(tx, change, now_ms)?;
+    Ok(true)
 }
 
 /// The same, only where the record has not changed since `changed_ms` either.
@@ -376,7 +367,8 @@ pub fn report_anew(
     let written = tx.execute(
         "UPDATE overdue_item SET person = $2, person_sealed = $3, real_name = $4, user_type = $5, \
          med_type = $6, fee_type = $7, item_name = $8, amount_fen = $9, actual_ms = $10, \
-         state = 0, batch_id = $11, changed_ms = $12, checked_ms = $12 WHERE id = $1 AND state = 2",
+         state = 0, batch_id = $11, created_ms = $12, changed_ms = $12, checked_ms = $12 \
+         WHERE id = $1 AND state = 2",
         &[
             item.id.into(),
             item.owner.person.as_ref().map(|code| &code.0).into(),
@@ -438,6 +430,20 @@ pub async fn unchecked_of_person(
     .await
 }
 
+/// A record as a question about it needs it; `None` where it is not unpaid.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn unpaid(db: &Db, item: ItemId) -> Result<Option<UncheckedItem>, StoreError> {
+    db.query_opt(
+        "SELECT id, partner_id, org_trace_id, changed_ms FROM overdue_item \
+         WHERE id = $1 AND state = 0",
+        &[item.into()],
+        read_unchecked,
+    )
+    .await
+}
+
 /// Notes that the hospital was asked about a record and nothing had changed.
 ///
 /// # Errors
@@ -468,7 +474,7 @@ fn note_change(tx: &mut Tx<'_>, change: &Change, now_ms: i64) -> Result<(), Stor
 }
 
 impl State {
-    const fn as_number(self) -> i64 {
+    pub(super) const fn as_number(self) -> i64 {
         match self {
             Self::Unpaid => 0,
             Self::Paid => 1,
@@ -476,7 +482,7 @@ impl State {
         }
     }
 
-    fn from_number(number: i64) -> Result<Self, StoreError> {
+    pub(super) fn from_number(number: i64) -> Result<Self, StoreError> {
         match number {
             0 => Ok(Self::Unpaid),
             1 => Ok(Self::Paid),
@@ -495,7 +501,21 @@ impl Cause {
             Self::RealName => "real_name",
             Self::ReportedAnew => "reported_anew",
             Self::Reconciled => "reconciled",
+            Self::Appeal => "appeal",
         }
+    }
+
+    pub(super) fn from_text(text: &str) -> Result<Self, StoreError> {
+        [
+            Self::Update,
+            Self::RealName,
+            Self::ReportedAnew,
+            Self::Reconciled,
+            Self::Appeal,
+        ]
+        .into_iter()
+        .find(|cause| cause.as_text() == text)
+        .ok_or_else(|| StoreError::Corrupt(format!("overdue_change.cause is {text}")))
     }
 }
 
@@ -548,5 +568,6 @@ fn read_listed(row: &Row<'_>) -> Result<ListedItem, StoreError> {
         actual_ms: row.get(5)?,
         state: State::from_number(row.get(6)?)?,
         changed_ms: row.get(7)?,
+        appealed: row.get(8)?,
     })
 }

@@ -117,6 +117,18 @@ pub async fn visitor(
     .await
 }
 
+/// Ends a session before its time.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn leave(tx: &mut Tx<'_>, session: TokenCode) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM citizen_session WHERE token = $1",
+        &[(&session.0).into()],
+    )?;
+    Ok(())
+}
+
 /// Removes at most `limit` links and as many sessions that are over.
 ///
 /// # Errors

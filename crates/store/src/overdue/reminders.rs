@@ -13,11 +13,10 @@ use crate::ids::{JobId, PartnerId};
 use crate::queue::{self, JobKind, NewJob};
 use crate::vault::PersonCode;
 
-/// The records that a person is reminded of. A record under an open appeal is to be left out by a
-/// further condition, here, once there are appeals.
+/// The records that a person is reminded of: not those that he contests.
 macro_rules! reminded_of {
     () => {
-        "state = 0 AND real_name = 1"
+        "state = 0 AND real_name = 1 AND appealed = 0"
     };
 }
 

@@ -20,6 +20,7 @@ impl JobKind {
             Self::Callback | Self::Correction | Self::Reminder => Self::Callback,
             Self::Reconcile => Self::Reconcile,
             Self::Revocation => Self::Revocation,
+            Self::Appeal => Self::Appeal,
         }
     }
 

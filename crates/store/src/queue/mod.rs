@@ -31,6 +31,8 @@ pub enum JobKind {
     Correction,
     /// Find out who is to be told that a debt was revoked; `subject` is the revocation.
     Revocation,
+    /// Ask a hospital about a record that is appealed against (ORG_001); `subject` is the appeal.
+    Appeal,
 }
 
 /// A job about to be left.
@@ -559,13 +561,14 @@ fn count(stored: i64) -> u32 {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Judge,
         Self::Callback,
         Self::Reconcile,
         Self::Reminder,
         Self::Correction,
         Self::Revocation,
+        Self::Appeal,
     ];
 
     /// Its name in metrics and logs.
@@ -578,6 +581,7 @@ impl JobKind {
             Self::Reminder => "reminder",
             Self::Correction => "correction",
             Self::Revocation => "revocation",
+            Self::Appeal => "appeal",
         }
     }
 
@@ -600,6 +604,7 @@ impl JobKind {
             Self::Reminder => 7,
             Self::Correction => 8,
             Self::Revocation => 9,
+            Self::Appeal => 10,
         }
     }
 }

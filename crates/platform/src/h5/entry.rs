@@ -1,0 +1,75 @@
+//! Coming in by a link of ORG_MDL_004, and going.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use banyan_store::overdue::links;
+
+use super::frame::{self, Frame, lead_to};
+use super::guest::{Guest, Purpose};
+use super::posted::Posted;
+use super::problem::Problem;
+use super::session::{OVERDUE_COOKIE, Token};
+use super::{LIST_PATH, size};
+use crate::app::App;
+
+#[derive(Template)]
+#[template(path = "h5/left.html")]
+struct Left {
+    frame: Frame,
+}
+
+/// Uses a link up and leads to the list. HEAD, which previews and scanners send, uses nothing up.
+pub(super) async fn enter(
+    State(app): State<App>,
+    method: Method,
+    Path(token): Path<String>,
+) -> Result<Response, Problem> {
+    if method == Method::HEAD {
+        return Ok(StatusCode::OK.into_response());
+    }
+    let link = Token::parse(&token).ok_or(Problem::LinkOver)?;
+    let session = Token::generate(&*app.world.random);
+    let (link, session_code) = (link.code(&app.vault), session.code(&app.vault));
+    let now_ms = app.now_ms();
+    // Whoever tries tokens costs a look, not a write.
+    if !links::can_enter(&app.db, link, now_ms).await? {
+        return Err(Problem::LinkOver);
+    }
+    let ttl_ms = app.settings.overdue.session_ttl_ms;
+    let entered = app
+        .db
+        .write(move |tx| links::enter(tx, link, session_code, now_ms, now_ms + ttl_ms))
+        .await?;
+    if !entered {
+        return Err(Problem::LinkOver);
+    }
+    let cookie = OVERDUE_COOKIE.set(&session, ttl_ms / 1000, is_secure(&app));
+    with_cookie(lead_to(LIST_PATH), &cookie)
+}
+
+/// Ends the session.
+pub(super) async fn leave(
+    State(app): State<App>,
+    headers: HeaderMap,
+    guest: Guest,
+    posted: Posted,
+) -> Result<Response, Problem> {
+    posted.confirm(&app, &guest, Purpose::Leave, "")?;
+    guest.leave(&app).await?;
+    let left = Left {
+        frame: Frame::new("您已退出", size::is_large(&headers), None),
+    };
+    with_cookie(frame::page(&left)?, &OVERDUE_COOKIE.forget(is_secure(&app)))
+}
+
+fn is_secure(app: &App) -> bool {
+    app.public_url.starts_with("https:")
+}
+
+fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, Problem> {
+    let cookie = HeaderValue::from_str(cookie).map_err(|_| Problem::Broken)?;
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(response)
+}

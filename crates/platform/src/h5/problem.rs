@@ -1,0 +1,145 @@
+//! What a visitor is told when a page can't be shown: what happened, and what he can do.
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use banyan_store::db::StoreError;
+
+use super::LIST_PATH;
+use super::frame::{self, Frame};
+use crate::app::App;
+
+/// Why a page is not shown.
+#[derive(Debug, Clone)]
+pub(super) enum Problem {
+    /// The form can't be read.
+    BadForm,
+    /// No session, or one that is over.
+    NoSession,
+    /// The form was not made by a page of ours for this session.
+    Forged,
+    /// There is no such page, or it is not this visitor's.
+    NotFound,
+    /// The page exists, but not for this method.
+    WrongMethod,
+    /// The link was opened before, or is too old.
+    LinkOver,
+    /// The form is larger than any of ours.
+    TooLarge,
+    /// Too often in a short time.
+    TooOften,
+    /// Something of ours that may pass.
+    Failed(StoreError),
+    /// A page that can't be written.
+    Broken,
+}
+
+#[derive(Template)]
+#[template(path = "h5/problem.html")]
+struct Page {
+    frame: Frame,
+    lines: &'static [&'static str],
+    back: Option<&'static str>,
+}
+
+impl Problem {
+    /// Its page; notes what is the operator's concern.
+    pub(super) fn page(self, app: &App, large: bool) -> Response {
+        if let Self::Failed(error) = &self {
+            app.meters.failure("page");
+            tracing::error!(%error, "a page failed");
+        }
+        let (status, title, lines) = self.said();
+        let back = matches!(
+            self,
+            Self::BadForm
+                | Self::Forged
+                | Self::NotFound
+                | Self::WrongMethod
+                | Self::TooLarge
+                | Self::TooOften
+        )
+        .then_some(LIST_PATH);
+        let page = Page {
+            frame: Frame::new(title, large, None),
+            lines,
+            back,
+        };
+        // A page that can't be written has nothing better to offer than its status.
+        frame::page_with(status, &page).unwrap_or_else(|_| status.into_response())
+    }
+
+    const fn said(&self) -> (StatusCode, &'static str, &'static [&'static str]) {
+        match self {
+            Self::BadForm => (
+                StatusCode::BAD_REQUEST,
+                "提交的内容无法识别",
+                &["这次提交没有生效。", "请返回名单，重新打开页面后再提交。"],
+            ),
+            Self::NoSession => (
+                StatusCode::UNAUTHORIZED,
+                "请重新进入",
+                &[
+                    "为保护您的信息，页面停留一段时间后会自动退出。",
+                    "请返回闽政通或医院应用，重新打开“医疗欠费名单”。",
+                ],
+            ),
+            Self::Forged => (
+                StatusCode::FORBIDDEN,
+                "这次操作没有生效",
+                &[
+                    "页面可能已经过期，或者这次操作不是从本页面发起的。",
+                    "请返回名单，重新操作一次。",
+                ],
+            ),
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "没有找到这个页面",
+                &["地址可能有误，或者这条记录不在您的名下。"],
+            ),
+            Self::WrongMethod => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "不能这样打开",
+                &["请返回名单，从页面上的按钮进入。"],
+            ),
+            Self::LinkOver => (
+                StatusCode::GONE,
+                "链接已失效",
+                &[
+                    "该链接已使用或已过期。为保护您的信息，每个链接只能打开一次。",
+                    "请返回闽政通或医院应用，重新打开“医疗欠费名单”。",
+                ],
+            ),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "内容太长",
+                &["这次提交没有生效。", "请缩短说明后再提交。"],
+            ),
+            Self::TooOften => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "操作太频繁",
+                &["这次操作没有生效。", "请过十分钟再试。"],
+            ),
+            Self::Failed(_) | Self::Broken => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "系统繁忙",
+                &["暂时无法显示，请过几分钟再试。您的信息不会因此丢失。"],
+            ),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The page itself is made further out, where the visitor's type size is known.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.said().0.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
