@@ -1,7 +1,7 @@
 -- Card numbers have room for eleven digits of an id, so persons have a sequence of their own.
 INSERT INTO id_block (name, next) VALUES ('person', 100001);
 
--- Whoever has a health card. `card_code` is the keyed code of the index, `sealed` who it is.
+-- Whoever has a health card. `card_code` is half the keyed code of the index, `sealed` who it is.
 CREATE TABLE person (
     id BIGINT PRIMARY KEY,
     card_code BLOB NOT NULL,
@@ -11,7 +11,7 @@ CREATE TABLE person (
 );
 CREATE UNIQUE INDEX person_card ON person (card_code);
 
--- 人员编号 at the insurance (its keyed code), and whose it is.
+-- 人员编号 at the insurance (half its keyed code), and whose it is.
 CREATE TABLE insured_number (
     psn BLOB PRIMARY KEY,
     person_id BIGINT NOT NULL,

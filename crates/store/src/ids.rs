@@ -36,7 +36,8 @@ impl Ids {
         Self::named(db, "record")
     }
 
-    /// Ids of persons: a sequence of their own, because a card's number has room for eleven digits.
+    /// Ids of persons: a sequence of their own, because a card's number has room for eleven digits,
+    /// which is a block for each start of a node a million and a half times.
     #[must_use]
     pub fn of_persons(db: Db) -> Self {
         Self::named(db, "person")

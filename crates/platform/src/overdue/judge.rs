@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use banyan_protocol::dictionaries::ItemState;
-use banyan_protocol::overdue::org_mdl_001::{ReportRequest, UnsettledItem, UnsettledPerson};
+use banyan_protocol::overdue::org_mdl_001::{ReportRequest, UnsettledItem};
 use banyan_protocol::overdue::org_mdl_003::{ItemUpdate, UpdateRequest};
 use banyan_protocol::wire::{self, Scalar as _};
 use banyan_store::db::{StoreError, Tx};
@@ -115,18 +115,18 @@ impl Docket {
         let (case, contradicting) = match batch.kind {
             BatchKind::Report => {
                 let request: ReportRequest = wire::read(json).map_err(|_| corrupt())?;
-                let claims: Vec<_> = request.persons().iter().map(claimed_by_report).collect();
+                let claims: Vec<_> = request.persons().iter().map(Claimed::of_report).collect();
                 let registry = Registry::look_up(app, &claims).await?;
                 let case = Case::Report(reported(app, &registry, &request, now_ms));
-                (case, contradicting(app, &registry, &claims))
+                (case, registry.contradictions(&app.vault, &claims))
             }
             BatchKind::Update => {
                 let request: UpdateRequest = wire::read(json).map_err(|_| corrupt())?;
-                let claims = [claimed_by_update(&request)];
+                let claims = [Claimed::of_update(&request)];
                 let registry = Registry::look_up(app, &claims).await?;
                 let [claimed] = &claims;
                 let owner = owner(&app.vault, &registry, claimed);
-                let contradicting = contradicting(app, &registry, &claims);
+                let contradicting = registry.contradictions(&app.vault, &claims);
                 let items = request.itemList;
                 (Case::Update { items, owner }, contradicting)
             }
@@ -392,42 +392,11 @@ fn next(ids: &mut Ids) -> Result<i64, StoreError> {
         .ok_or_else(|| StoreError::Corrupt("a batch used more ids than it has items".to_owned()))
 }
 
-fn claimed_by_report(person: &UnsettledPerson) -> Claimed<'_> {
-    Claimed {
-        id_no: person.idNo.as_ref(),
-        id_type: person.idType,
-        user_name: person.userName.as_ref(),
-        ehealth_card_id: person.ehealthCardId.as_ref(),
-        mobile_phone: person.mobilePhone.as_ref(),
-    }
-}
-
-fn claimed_by_update(request: &UpdateRequest) -> Claimed<'_> {
-    Claimed {
-        id_no: request.idNo.as_ref(),
-        id_type: request.idType,
-        user_name: request.userName.as_ref(),
-        ehealth_card_id: request.ehealthCardId.as_ref(),
-        mobile_phone: None,
-    }
-}
-
-fn contradicting(
-    app: &App,
-    registry: &Registry,
-    claims: &[Claimed<'_>],
-) -> Vec<(HealthCardPersonId, reviews::Claimed)> {
-    claims
-        .iter()
-        .filter_map(|claimed| registry.contradiction(&app.vault, claimed))
-        .collect()
-}
-
 /// The items of a report, each checked as far as it can be without its own record.
 fn reported(app: &App, registry: &Registry, request: &ReportRequest, now_ms: i64) -> Vec<Reported> {
     let mut all = Vec::new();
     for person in request.persons() {
-        let owner = owner(&app.vault, registry, &claimed_by_report(person));
+        let owner = owner(&app.vault, registry, &Claimed::of_report(person));
         for item in &person.itemList {
             let record = within_scheme(app, item, now_ms).and_then(|()| {
                 let content = Content {

@@ -1,8 +1,11 @@
-//! Whose an item is: the claim that a message makes, checked against the health-card index.
+//! Whose an item is: the claim that a message makes, checked against the health-card index and
+//! whoever is registered under it.
 
 use std::collections::HashMap;
 
 use banyan_protocol::dictionaries::IdType;
+use banyan_protocol::overdue::org_mdl_001::UnsettledPerson;
+use banyan_protocol::overdue::org_mdl_003::UpdateRequest;
 use banyan_protocol::overdue::{EhealthCardId, IdNo, MobilePhone, UserName};
 use banyan_store::db::StoreError;
 use banyan_store::health_card::names::same_name;
@@ -64,8 +67,19 @@ impl Registry {
         Ok(Self(known.collect()))
     }
 
-    /// The claim, where it gives a registered person another name: for people to decide.
-    pub(super) fn contradiction(
+    /// The claims that give a registered person another name, for people to decide.
+    pub(super) fn contradictions(
+        &self,
+        vault: &Vault,
+        claims: &[Claimed<'_>],
+    ) -> Vec<(HealthCardPersonId, reviews::Claimed)> {
+        claims
+            .iter()
+            .filter_map(|claimed| self.contradiction(vault, claimed))
+            .collect()
+    }
+
+    fn contradiction(
         &self,
         vault: &Vault,
         claimed: &Claimed<'_>,
@@ -90,7 +104,27 @@ impl Registry {
     }
 }
 
-impl Claimed<'_> {
+impl<'a> Claimed<'a> {
+    pub(super) fn of_report(person: &'a UnsettledPerson) -> Self {
+        Self {
+            id_no: person.idNo.as_ref(),
+            id_type: person.idType,
+            user_name: person.userName.as_ref(),
+            ehealth_card_id: person.ehealthCardId.as_ref(),
+            mobile_phone: person.mobilePhone.as_ref(),
+        }
+    }
+
+    pub(super) fn of_update(request: &'a UpdateRequest) -> Self {
+        Self {
+            id_no: request.idNo.as_ref(),
+            id_type: request.idType,
+            user_name: request.userName.as_ref(),
+            ehealth_card_id: request.ehealthCardId.as_ref(),
+            mobile_phone: None,
+        }
+    }
+
     fn number(&self) -> Option<(&str, &str)> {
         self.id_type.map(IdType::code).zip(exposed(self.id_no))
     }
