@@ -203,6 +203,7 @@ mod tests {
             "listen" => Value::String("127.0.0.1:1".to_owned()),
             "environment" => Value::String("test".to_owned()),
             "overdue.reconcile_at" => Value::String("01:02".to_owned()),
+            "overdue.next.appealed" => Value::String("set_aside".to_owned()),
             "switched_off" | "overdue.next.fee_types" => Value::Array(Vec::new()),
             "maintenance" | "overdue.emergency_excluded" => Value::Boolean(true),
             key if ["_url", "_file", "_token"]
