@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use banyan::province::{Plan, Province};
 use banyan_platform::admin::{Desk, Edit};
 use banyan_platform::app::World;
+use banyan_platform::health_card::identity::Stated;
 use banyan_protocol::ambient::{Clock, SystemRandomness};
 use banyan_protocol::wire::{LocalTime, Scalar as _};
 use banyan_sandbox::{Citizen, Debt};
+use banyan_store::health_card::{Claim, Registered, register};
+use banyan_store::ids::HealthCardPersonId;
 use tempfile::TempDir;
 
 /// Item names, as long as the guide lets them be (40 characters).
@@ -109,12 +112,38 @@ impl Place {
         reply.mdrUrl.expose().as_str().to_owned()
     }
 
-    /// Somebody whose name and whose hospitals' names mean harm; his unpaid records' traceIds.
-    pub(crate) async fn hostile(&self) -> (Citizen, Vec<String>) {
+    /// Somebody with a passport, who has a health card under this name.
+    async fn registered(&self, passport: &str, name: &str) -> Citizen {
         let citizen = Citizen {
-            user_name: "\u{202e}<img src=x>😀𠮷".to_owned(),
+            id_type: "03".to_owned(),
+            id_no: passport.to_owned(),
+            user_name: name.to_owned(),
+            ehealth_card_id: self.province.app.vault.ehealth_card_id("03", passport),
             ..self.province.citizens[0].clone()
         };
+        let app = &self.province.app;
+        let stated = Stated {
+            id_type: &citizen.id_type,
+            id_no: &citizen.id_no,
+            user_name: &citizen.user_name,
+            ..Stated::default()
+        };
+        let id = HealthCardPersonId(app.person_ids.next().await.unwrap());
+        let claim = Claim::new(&app.vault, id, stated.check().unwrap(), None);
+        let (vault, now_ms) = (app.vault.clone(), app.now_ms());
+        let registered = app
+            .db
+            .write(move |tx| register(tx, &vault, &claim, "story", now_ms))
+            .await;
+        assert_eq!(registered, Ok(Registered::New(id)));
+        citizen
+    }
+
+    /// Somebody whose name and whose hospitals' names mean harm; his unpaid records' traceIds.
+    pub(crate) async fn hostile(&self) -> (Citizen, Vec<String>) {
+        let citizen = self
+            .registered("E12345678", "\u{202e}<img src=x>😀𠮷")
+            .await;
         for (place, name) in [
             (0, "<b>榕城</b>\"第一'医院&amp;\u{202e}😀"),
             (1, "HHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHH"),

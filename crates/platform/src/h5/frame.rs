@@ -25,8 +25,12 @@ pub(super) struct Signed {
     pub(super) menu: &'static [Entry],
     /// The path of the page itself, to come back to.
     pub(super) here: String,
+    /// Where the form goes that switches the type size.
+    pub(super) size_path: &'static str,
     /// The code of the form that switches the type size.
     pub(super) size_code: String,
+    /// Where the form goes that ends the session.
+    pub(super) leave_path: &'static str,
     /// The code of the form that ends the session.
     pub(super) leave_code: String,
 }

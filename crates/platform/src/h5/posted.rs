@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use subtle::ConstantTimeEq as _;
 use url::{Url, form_urlencoded};
 
-use super::guest::{Guest, Purpose};
+use super::guest::{Purpose, Sitting};
 use super::problem::Problem;
 use crate::app::App;
 
@@ -45,11 +45,11 @@ impl Posted {
     pub(super) fn confirm(
         self,
         app: &App,
-        guest: &Guest,
+        sitting: &Sitting,
         purpose: Purpose,
         thing: &str,
     ) -> Result<Fields, Problem> {
-        let wanted = guest.code(app, purpose, thing);
+        let wanted = sitting.code(app, purpose, thing);
         let fields = Fields(self.0);
         let given = fields.get(CODE_FIELD);
         if bool::from(given.as_bytes().ct_eq(wanted.as_bytes())) {
