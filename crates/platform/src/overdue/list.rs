@@ -198,6 +198,10 @@ fn seen_by(app: &App, look: &Look) -> SeenBy {
         what: match interface {
             Some(Interface::OrgMdl002) => "查询您是否有医疗欠费".to_owned(),
             Some(Interface::OrgMdl004) => "为您打开本名单".to_owned(),
+            Some(Interface::Org002) => match look.purpose.as_deref() {
+                Some("REMIND") => "收到平台提醒：您有未结清的费用".to_owned(),
+                _ => "收到平台更正：您的一条记录已撤销".to_owned(),
+            },
             Some(other) => other.spec().name.to_owned(),
             None => "查询".to_owned(),
         },

@@ -352,6 +352,20 @@ pub fn make_real_name(
     note_change(tx, change, now_ms)
 }
 
+/// Whether it was an appeal that revoked this record.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn was_revoked_by_appeal(tx: &mut Tx<'_>, item: ItemId) -> Result<bool, StoreError> {
+    let cause = tx.query_opt(
+        "SELECT cause FROM overdue_change WHERE item_id = $1 AND to_state = 2 \
+         ORDER BY id DESC LIMIT 1",
+        &[item.into()],
+        |row| row.get::<String>(0),
+    )?;
+    Ok(cause.as_deref() == Some(Cause::Appeal.as_text()))
+}
+
 /// Writes a revoked record anew, with what was reported now, and keeps its id. Gives whether it
 /// was still revoked.
 ///
