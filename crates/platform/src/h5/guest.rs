@@ -1,4 +1,4 @@
-//! Whoever holds a session.
+//! Whoever holds a session, and by what his forms are known.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -6,9 +6,9 @@ use axum::http::{HeaderMap, header};
 use banyan_protocol::crypto::base64;
 use banyan_store::overdue::links::{self, Visitor};
 
-use super::frame::{Frame, OVERDUE_MENU, Signed};
+use super::frame::{Entry, Frame, OVERDUE_MENU, Signed};
 use super::problem::Problem;
-use super::session::{OVERDUE_COOKIE, Token};
+use super::session::{CARD_COOKIE, OVERDUE_COOKIE, SessionCookie, Token};
 use super::size;
 use crate::app::App;
 
@@ -18,9 +18,18 @@ pub(super) struct Guest {
     /// Who came in, and through whom.
     pub(super) visitor: Visitor,
     token: Token,
+    menu: &'static [Entry],
     large: bool,
     here: String,
 }
+
+/// Whoever may see his own health card: a [`Guest`], or who said rightly on the page of an
+/// authorisation who he is.
+pub(super) struct Holder(pub(super) Guest);
+
+/// The tokens that a browser carries, whether or not a session stands behind them: enough to know
+/// one's own forms again where nobody's data is touched.
+pub(super) struct Keys(Vec<(SessionCookie, Token)>);
 
 /// What a form does. A code made for one form opens no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +39,10 @@ pub(super) enum Purpose {
     Refresh,
     Appeal,
     Withdraw,
+    Claim,
+    Authorise,
+    Cancel,
+    TakeCard,
     /// Not a form: what a refresh came to, on its way back to the list.
     RefreshOutcome,
 }
@@ -42,6 +55,10 @@ impl Purpose {
             Self::Refresh => "refresh",
             Self::Appeal => "appeal",
             Self::Withdraw => "withdraw",
+            Self::Claim => "claim",
+            Self::Authorise => "authorise",
+            Self::Cancel => "cancel",
+            Self::TakeCard => "take card",
             Self::RefreshOutcome => "refresh outcome",
         }
     }
@@ -51,49 +68,126 @@ impl FromRequestParts<App> for Guest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let token = token(&parts.headers).ok_or(Problem::NoSession)?;
-        let visitor = links::visitor(&app.db, token.code(&app.vault), app.now_ms())
+        Self::by(OVERDUE_COOKIE, app, parts)
             .await?
-            .ok_or(Problem::NoSession)?;
-        Ok(Self {
-            visitor,
-            token,
-            large: size::is_large(&parts.headers),
-            here: size::way_back(parts.uri.path(), parts.uri.query()),
-        })
+            .ok_or(Problem::NoSession)
+    }
+}
+
+impl FromRequestParts<App> for Holder {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if let Some(guest) = Guest::by(OVERDUE_COOKIE, app, parts).await? {
+            return Ok(Self(guest));
+        }
+        let guest = Guest::by(CARD_COOKIE, app, parts).await?;
+        guest.map(Self).ok_or(Problem::NoSession)
+    }
+}
+
+impl FromRequestParts<App> for Keys {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        let keys: Vec<_> = [OVERDUE_COOKIE, CARD_COOKIE]
+            .into_iter()
+            .filter_map(|cookie| Some((cookie, token(&parts.headers, cookie)?)))
+            .collect();
+        if keys.is_empty() {
+            return Err(Problem::NoSession);
+        }
+        Ok(Self(keys))
     }
 }
 
 impl Guest {
+    async fn by(
+        cookie: SessionCookie,
+        app: &App,
+        parts: &Parts,
+    ) -> Result<Option<Self>, Problem> {
+        let Some(token) = token(&parts.headers, cookie) else {
+            return Ok(None);
+        };
+        let visitor = visitor(app, cookie, &token).await?;
+        Ok(visitor.map(|visitor| Self {
+            visitor,
+            token,
+            menu: if cookie == OVERDUE_COOKIE {
+                OVERDUE_MENU
+            } else {
+                &[]
+            },
+            large: size::is_large(&parts.headers),
+            here: size::way_back(parts.uri.path(), parts.uri.query()),
+        }))
+    }
+
     /// The code that a form of this session carries: for this purpose, on this thing.
     pub(super) fn code(&self, app: &App, purpose: Purpose, thing: &str) -> String {
-        let purpose = format!("{}/{thing}", purpose.text());
-        let code = self.token.form_code(&app.vault, &purpose);
-        base64::encode(&code).trim_end_matches('=').to_owned()
+        form_code(app, &self.token, purpose, thing)
+    }
+
+    /// The token by which his forms are known.
+    pub(super) const fn token(&self) -> &Token {
+        &self.token
     }
 
     /// The frame of a page for this visitor.
     pub(super) fn frame(&self, app: &App, title: &'static str) -> Frame {
         let signed = Signed {
-            menu: OVERDUE_MENU,
+            menu: self.menu,
             here: self.here.clone(),
-            size_code: self.code(app, Purpose::Size, ""),
-            leave_code: self.code(app, Purpose::Leave, ""),
+            size_code: Some(self.code(app, Purpose::Size, "")),
+            leave_code: Some(self.code(app, Purpose::Leave, "")),
         };
         Frame::new(title, self.large, Some(signed))
     }
+}
 
-    /// Ends the session.
+impl Keys {
+    /// The tokens themselves.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter().map(|(_, token)| token)
+    }
+
+    /// Ends every session that they open.
     pub(super) async fn leave(&self, app: &App) -> Result<(), Problem> {
-        let code = self.token.code(&app.vault);
-        Ok(app.db.write(move |tx| links::leave(tx, code)).await?)
+        let codes: Vec<_> = self
+            .0
+            .iter()
+            .map(|(cookie, token)| cookie.code(token, &app.vault))
+            .collect();
+        let leave = app
+            .db
+            .write(move |tx| codes.iter().try_for_each(|code| links::leave(tx, *code)));
+        Ok(leave.await?)
     }
 }
 
-fn token(headers: &HeaderMap) -> Option<Token> {
+/// Who holds the session of this token, if it is one of this kind.
+pub(super) async fn visitor(
+    app: &App,
+    cookie: SessionCookie,
+    token: &Token,
+) -> Result<Option<Visitor>, Problem> {
+    let code = cookie.code(token, &app.vault);
+    Ok(links::visitor(&app.db, code, app.now_ms()).await?)
+}
+
+/// The code that a form carries where the browser holds this token.
+pub(super) fn form_code(app: &App, token: &Token, purpose: Purpose, thing: &str) -> String {
+    let purpose = format!("{}/{thing}", purpose.text());
+    let code = token.form_code(&app.vault, &purpose);
+    base64::encode(&code).trim_end_matches('=').to_owned()
+}
+
+/// The token in a browser's cookie.
+pub(super) fn token(headers: &HeaderMap, cookie: SessionCookie) -> Option<Token> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|cookies| cookies.to_str().ok())
-        .find_map(|cookies| OVERDUE_COOKIE.token(cookies))
+        .find_map(|cookies| cookie.token(cookies))
 }
