@@ -113,8 +113,8 @@ pub(super) async fn show(
         return ended_page(&app, StatusCode::OK, link, ended, holder.ok(), &headers);
     }
     // A browser that has opened another link keeps its token: both pages' forms stay good.
-    let key = guest::token(&headers, CARD_COOKIE)
-        .unwrap_or_else(|| Token::generate(&*app.world.random));
+    let key =
+        guest::token(&headers, CARD_COOKIE).unwrap_or_else(|| Token::generate(&*app.world.random));
     let seconds = app.settings.health_card.authorisation_ttl_ms / 1000;
     let page = form_page(&app, &headers, &key, link, Form::default());
     let cookie = CARD_COOKIE.set(&key, seconds.max(1), is_secure(&app));
@@ -255,7 +255,14 @@ pub(super) async fn confirm(
         Confirmed::NotProved => Err(Problem::Forged),
         Confirmed::Over(Standing::Succ(_)) => {
             let ended = Ended::GivenByAnother;
-            ended_page(&app, StatusCode::CONFLICT, link, ended, holder.ok(), &headers)
+            ended_page(
+                &app,
+                StatusCode::CONFLICT,
+                link,
+                ended,
+                holder.ok(),
+                &headers,
+            )
         }
         Confirmed::Done | Confirmed::Over(_) => Ok(lead_to(&link.path())),
     }
@@ -390,8 +397,7 @@ impl Form {
 
     /// Everything that was left out is named at once.
     fn missing(&self) -> Faults {
-        let missing =
-            |text: &str, fault: &str| text.trim().is_empty().then(|| fault.to_owned());
+        let missing = |text: &str, fault: &str| text.trim().is_empty().then(|| fault.to_owned());
         Faults {
             user_name: missing(&self.user_name, "请填写姓名"),
             id_type: missing(&self.id_type, "请选择证件类型"),

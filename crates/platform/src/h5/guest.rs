@@ -102,11 +102,7 @@ impl FromRequestParts<App> for Keys {
 }
 
 impl Guest {
-    async fn by(
-        cookie: SessionCookie,
-        app: &App,
-        parts: &Parts,
-    ) -> Result<Option<Self>, Problem> {
+    async fn by(cookie: SessionCookie, app: &App, parts: &Parts) -> Result<Option<Self>, Problem> {
         let Some(token) = token(&parts.headers, cookie) else {
             return Ok(None);
         };

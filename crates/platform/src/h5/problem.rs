@@ -139,7 +139,10 @@ impl Problem {
             Self::NoAuthorisation => (
                 StatusCode::NOT_FOUND,
                 "没有找到这个授权链接",
-                &["地址可能不完整。", "请回到医院，重新扫描窗口或自助机上的二维码。"],
+                &[
+                    "地址可能不完整。",
+                    "请回到医院，重新扫描窗口或自助机上的二维码。",
+                ],
             ),
             Self::Forged => (
                 StatusCode::FORBIDDEN,

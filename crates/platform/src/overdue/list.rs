@@ -196,10 +196,10 @@ fn seen_by(app: &App, look: &Look) -> SeenBy {
             Some(Interface::OrgMdl002) => "查询您是否有医疗欠费".to_owned(),
             Some(Interface::OrgMdl004) => "为您打开本名单".to_owned(),
             Some(Interface::OrgEhc002) => "经您授权，取得您的电子健康卡主索引和身份信息".to_owned(),
-            Some(Interface::OrgEhc003) => {
-                "扫描您出示的电子健康码，取得主索引和身份信息".to_owned()
+            Some(Interface::OrgEhc003) => "扫描您出示的电子健康码，取得主索引和身份信息".to_owned(),
+            Some(Interface::OrgEhc004) => {
+                "凭您的医保身份，取得电子健康卡主索引和身份信息".to_owned()
             }
-            Some(Interface::OrgEhc004) => "凭您的医保身份，取得电子健康卡主索引和身份信息".to_owned(),
             Some(other) => other.spec().name.to_owned(),
             None => "查询".to_owned(),
         },
