@@ -90,6 +90,13 @@ if (box) {
     over.hidden = now < until;
     if (!document.hidden && until - now < lives / 6 && failed < 3 && now >= rest) exchange();
   };
+  // Where even the first picture does not come, the next try says so.
+  const missed = () => {
+    until = 0;
+    show();
+  };
+  if (picture.complete && !picture.naturalWidth) missed();
+  else picture.addEventListener("error", missed);
   another.addEventListener("click", (event) => {
     // Where pictures don't come any more, the page itself says why.
     if (failed) return;
