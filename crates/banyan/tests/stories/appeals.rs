@@ -83,7 +83,7 @@ on_both_engines! {
         led.dedup();
         assert_eq!(led.len(), 1, "{led:?}");
         assert_eq!(story.number("SELECT COUNT(*) FROM overdue_appeal").await, 1);
-        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 8").await, 1);
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 10").await, 1);
         story.end().await;
     }
 
@@ -106,7 +106,7 @@ on_both_engines! {
         assert!(progress.contains("已登记为缴清，申诉随之了结") && progress.contains("已了结"), "{progress}");
         assert_eq!(progress.matches("医院暂未答复").count(), 1, "said once");
         assert_eq!(window(&story, 0).await, ("1".to_owned(), None));
-        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 8").await, 0);
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 10").await, 0);
         story.end().await;
     }
 

@@ -28,7 +28,7 @@ fn corrections(hospital: &SimulatedHospital) -> Vec<Received> {
 }
 
 /// Lets whom to tell be found: entries of reads are written behind, in real time.
-async fn found(story: &Story) {
+pub(crate) async fn found(story: &Story) {
     for _ in 0..100 {
         story.after(11 * SECOND_MS).await;
         if story.number(FOUND).await == 0 {

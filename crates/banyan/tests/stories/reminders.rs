@@ -292,9 +292,14 @@ on_both_engines! {
         let mut hospital = new_hospital("H35019900009");
         hospital.hosts = vec!["127.0.0.1:1".to_owned()];
         let voice = platform.add_partner(hospital).await;
+        let somebody = json!({
+            "orgId": "H35019900009", "type": "02", "psnNo": "P-1",
+            "idNo": "E12345678", "idType": "03", "userName": "某人",
+        });
+        let known = voice.say(Interface::OrgEhc004, &somebody).await.done();
         let citizen = json!({
-            "idNo": "359999199001010011", "idType": "01", "userName": "某人", "userType": "01",
-            "ehealthCardId": platform.app.vault.ehealth_card_id("01", "359999199001010011"),
+            "idNo": "E12345678", "idType": "03", "userName": "某人", "userType": "01",
+            "ehealthCardId": known["ehealthCardId"],
             "itemList": [item("i-1", "1")],
         });
         let message = json!({

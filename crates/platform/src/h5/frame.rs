@@ -25,9 +25,13 @@ pub(super) struct Signed {
     pub(super) menu: &'static [Entry],
     /// The path of the page itself, to come back to.
     pub(super) here: String,
+    /// Where the form goes that switches the type size.
+    pub(super) size_path: &'static str,
     /// The code of the form that switches the type size; none where coming back would lose what
     /// the page holds.
     pub(super) size_code: Option<String>,
+    /// Where the form goes that ends the session.
+    pub(super) leave_path: &'static str,
     /// The code of the form that ends the session, where there is one.
     pub(super) leave_code: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! Whoever holds a session, and by what his forms are known.
 
+use std::ops::Deref;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -9,7 +11,7 @@ use banyan_store::overdue::links::{self, Visitor};
 use super::frame::{Entry, Frame, OVERDUE_MENU, Signed};
 use super::problem::Problem;
 use super::session::{CARD_COOKIE, OVERDUE_COOKIE, SessionCookie, Token};
-use super::size;
+use super::{LEAVE_PATH, SIZE_PATH, size};
 use crate::app::App;
 
 /// Whoever holds a session of the overdue list. A handler that asks for one is not reached by
@@ -17,11 +19,41 @@ use crate::app::App;
 pub(super) struct Guest {
     /// Who came in, and through whom.
     pub(super) visitor: Visitor,
+    sitting: Sitting,
+}
+
+/// A session as pages and forms need it, whoever holds it.
+pub(super) struct Sitting {
+    kind: &'static Kind,
     token: Token,
-    menu: &'static [Entry],
     large: bool,
     here: String,
 }
+
+/// A kind of session: its cookie, its pages, and where its forms in the frame go.
+pub(super) struct Kind {
+    cookie: SessionCookie,
+    menu: &'static [Entry],
+    size_path: &'static str,
+    leave_path: &'static str,
+}
+
+/// The session of whoever came in by a link of ORG_MDL_004.
+const OVERDUE: Kind = Kind {
+    cookie: OVERDUE_COOKIE,
+    menu: OVERDUE_MENU,
+    size_path: SIZE_PATH,
+    leave_path: LEAVE_PATH,
+};
+
+/// The session of whoever said rightly on the page of an authorisation who he is: his own card,
+/// which leads nowhere else.
+const CARD: Kind = Kind {
+    cookie: CARD_COOKIE,
+    menu: &[],
+    size_path: SIZE_PATH,
+    leave_path: LEAVE_PATH,
+};
 
 /// Whoever may see his own health card: a [`Guest`], or who said rightly on the page of an
 /// authorisation who he is.
@@ -68,7 +100,7 @@ impl FromRequestParts<App> for Guest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Self::by(OVERDUE_COOKIE, app, parts)
+        Self::by(&OVERDUE, app, parts)
             .await?
             .ok_or(Problem::NoSession)
     }
@@ -78,10 +110,10 @@ impl FromRequestParts<App> for Holder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        if let Some(guest) = Guest::by(OVERDUE_COOKIE, app, parts).await? {
+        if let Some(guest) = Guest::by(&OVERDUE, app, parts).await? {
             return Ok(Self(guest));
         }
-        let guest = Guest::by(CARD_COOKIE, app, parts).await?;
+        let guest = Guest::by(&CARD, app, parts).await?;
         guest.map(Self).ok_or(Problem::NoSession)
     }
 }
@@ -102,22 +134,33 @@ impl FromRequestParts<App> for Keys {
 }
 
 impl Guest {
-    async fn by(cookie: SessionCookie, app: &App, parts: &Parts) -> Result<Option<Self>, Problem> {
-        let Some(token) = token(&parts.headers, cookie) else {
+    async fn by(kind: &'static Kind, app: &App, parts: &Parts) -> Result<Option<Self>, Problem> {
+        let Some(sitting) = Sitting::of(kind, parts) else {
             return Ok(None);
         };
-        let visitor = visitor(app, cookie, &token).await?;
-        Ok(visitor.map(|visitor| Self {
-            visitor,
-            token,
-            menu: if cookie == OVERDUE_COOKIE {
-                OVERDUE_MENU
-            } else {
-                &[]
-            },
+        let visitor = visitor(app, kind.cookie, &sitting.token).await?;
+        Ok(visitor.map(|visitor| Self { visitor, sitting }))
+    }
+}
+
+impl Deref for Guest {
+    type Target = Sitting;
+
+    fn deref(&self) -> &Sitting {
+        &self.sitting
+    }
+}
+
+impl Sitting {
+    /// The session of this kind that a request claims to hold; whether it does is for the
+    /// database to say.
+    fn of(kind: &'static Kind, parts: &Parts) -> Option<Self> {
+        Some(Self {
+            token: token(&parts.headers, kind.cookie)?,
+            kind,
             large: size::is_large(&parts.headers),
             here: size::way_back(parts.uri.path(), parts.uri.query()),
-        }))
+        })
     }
 
     /// The code that a form of this session carries: for this purpose, on this thing.
@@ -125,7 +168,7 @@ impl Guest {
         form_code(app, &self.token, purpose, thing)
     }
 
-    /// The token by which his forms are known.
+    /// The token by which its forms are known.
     pub(super) const fn token(&self) -> &Token {
         &self.token
     }
@@ -133,9 +176,11 @@ impl Guest {
     /// The frame of a page for this visitor.
     pub(super) fn frame(&self, app: &App, title: &'static str) -> Frame {
         let signed = Signed {
-            menu: self.menu,
+            menu: self.kind.menu,
             here: self.here.clone(),
+            size_path: self.kind.size_path,
             size_code: Some(self.code(app, Purpose::Size, "")),
+            leave_path: self.kind.leave_path,
             leave_code: Some(self.code(app, Purpose::Leave, "")),
         };
         Frame::new(title, self.large, Some(signed))

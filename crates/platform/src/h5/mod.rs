@@ -50,21 +50,24 @@ const APPEALS_PATH: &str = "/h5/overdue/appeals";
 const LOOKS_PATH: &str = "/h5/overdue/looks";
 /// 电子健康卡; behind it `/code` draws a new code.
 const CARD_PATH: &str = "/h5/ehc/card";
+const REFRESH_PATH: &str = "/h5/refresh";
+const LEAVE_PATH: &str = "/h5/leave";
+const SIZE_PATH: &str = "/h5/size";
 
 /// The routes of the pages.
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/h5/in/{token}", get(entry::enter))
-        .route("/h5/overdue", get(list::show))
+        .route(LIST_PATH, get(list::show))
         .route("/h5/overdue/item/{id}", get(record::show))
         .route(
             "/h5/overdue/item/{id}/appeal",
             get(appeal::write).post(appeal::file),
         )
-        .route("/h5/overdue/appeals", get(appeal::list))
+        .route(APPEALS_PATH, get(appeal::list))
         .route("/h5/overdue/appeals/{id}", get(appeal::show))
         .route("/h5/overdue/appeals/{id}/withdraw", post(appeal::withdraw))
-        .route("/h5/overdue/looks", get(looks::show))
+        .route(LOOKS_PATH, get(looks::show))
         .route(
             "/h5/ehc/auth/{token}",
             get(authorisation::show).post(authorisation::claim),
@@ -72,11 +75,11 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/h5/ehc/auth/{token}/qr.svg", get(authorisation::picture))
         .route("/h5/ehc/auth/{token}/confirm", post(authorisation::confirm))
         .route("/h5/ehc/auth/{token}/cancel", post(authorisation::cancel))
-        .route("/h5/ehc/card", get(card::show).post(card::take))
+        .route(CARD_PATH, get(card::show).post(card::take))
         .route("/h5/ehc/card/code", get(card::code))
-        .route("/h5/refresh", post(refresh::handle))
-        .route("/h5/leave", post(entry::leave))
-        .route("/h5/size", post(size::switch))
+        .route(REFRESH_PATH, post(refresh::handle))
+        .route(LEAVE_PATH, post(entry::leave))
+        .route(SIZE_PATH, post(size::switch))
         .route("/h5/assets/{name}", get(assets::serve))
         .route("/h5", any(async || Problem::NotFound))
         .route("/h5/", any(async || Problem::NotFound))

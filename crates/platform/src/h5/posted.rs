@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use subtle::ConstantTimeEq as _;
 use url::{Url, form_urlencoded};
 
-use super::guest::{Guest, Purpose, form_code};
+use super::guest::{Purpose, Sitting, form_code};
 use super::problem::Problem;
 use super::session::Token;
 use crate::app::App;
@@ -46,11 +46,11 @@ impl Posted {
     pub(super) fn confirm(
         self,
         app: &App,
-        guest: &Guest,
+        sitting: &Sitting,
         purpose: Purpose,
         thing: &str,
     ) -> Result<Fields, Problem> {
-        self.confirm_by(app, [guest.token()], purpose, thing)
+        self.confirm_by(app, [sitting.token()], purpose, thing)
     }
 
     /// The same for a browser that carries these tokens, one of which made the form.
