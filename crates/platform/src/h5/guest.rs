@@ -1,16 +1,16 @@
-//! Whoever holds a session.
+//! Whoever holds a session, and by what his forms are known.
 
 use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use banyan_protocol::crypto::base64;
 use banyan_store::overdue::links::{self, Visitor};
 
 use super::frame::{Entry, Frame, OVERDUE_MENU, Signed};
 use super::problem::Problem;
-use super::session::{OVERDUE_COOKIE, SessionCookie, Token};
+use super::session::{CARD_COOKIE, OVERDUE_COOKIE, SessionCookie, Token};
 use super::{LEAVE_PATH, SIZE_PATH, size};
 use crate::app::App;
 
@@ -30,8 +30,7 @@ pub(super) struct Sitting {
     here: String,
 }
 
-/// A kind of session: its cookie, its pages, and where its forms in the frame go. Another kind
-/// has a guest of its own and shares everything else.
+/// A kind of session: its cookie, its pages, and where its forms in the frame go.
 pub(super) struct Kind {
     cookie: SessionCookie,
     menu: &'static [Entry],
@@ -47,6 +46,23 @@ const OVERDUE: Kind = Kind {
     leave_path: LEAVE_PATH,
 };
 
+/// The session of whoever said rightly on the page of an authorisation who he is: his own card,
+/// which leads nowhere else.
+const CARD: Kind = Kind {
+    cookie: CARD_COOKIE,
+    menu: &[],
+    size_path: SIZE_PATH,
+    leave_path: LEAVE_PATH,
+};
+
+/// Whoever may see his own health card: a [`Guest`], or who said rightly on the page of an
+/// authorisation who he is.
+pub(super) struct Holder(pub(super) Guest);
+
+/// The tokens that a browser carries, whether or not a session stands behind them: enough to know
+/// one's own forms again where nobody's data is touched.
+pub(super) struct Keys(Vec<(SessionCookie, Token)>);
+
 /// What a form does. A code made for one form opens no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -55,6 +71,10 @@ pub(super) enum Purpose {
     Refresh,
     Appeal,
     Withdraw,
+    Claim,
+    Authorise,
+    Cancel,
+    TakeCard,
     /// Not a form: what a refresh came to, on its way back to the list.
     RefreshOutcome,
 }
@@ -67,6 +87,10 @@ impl Purpose {
             Self::Refresh => "refresh",
             Self::Appeal => "appeal",
             Self::Withdraw => "withdraw",
+            Self::Claim => "claim",
+            Self::Authorise => "authorise",
+            Self::Cancel => "cancel",
+            Self::TakeCard => "take card",
             Self::RefreshOutcome => "refresh outcome",
         }
     }
@@ -76,19 +100,46 @@ impl FromRequestParts<App> for Guest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let sitting = Sitting::of(&OVERDUE, parts).ok_or(Problem::NoSession)?;
-        let visitor = links::visitor(&app.db, sitting.token.code(&app.vault), app.now_ms())
+        Self::by(&OVERDUE, app, parts)
             .await?
-            .ok_or(Problem::NoSession)?;
-        Ok(Self { visitor, sitting })
+            .ok_or(Problem::NoSession)
+    }
+}
+
+impl FromRequestParts<App> for Holder {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if let Some(guest) = Guest::by(&OVERDUE, app, parts).await? {
+            return Ok(Self(guest));
+        }
+        let guest = Guest::by(&CARD, app, parts).await?;
+        guest.map(Self).ok_or(Problem::NoSession)
+    }
+}
+
+impl FromRequestParts<App> for Keys {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        let keys: Vec<_> = [OVERDUE_COOKIE, CARD_COOKIE]
+            .into_iter()
+            .filter_map(|cookie| Some((cookie, token(&parts.headers, cookie)?)))
+            .collect();
+        if keys.is_empty() {
+            return Err(Problem::NoSession);
+        }
+        Ok(Self(keys))
     }
 }
 
 impl Guest {
-    /// Ends the session.
-    pub(super) async fn leave(&self, app: &App) -> Result<(), Problem> {
-        let code = self.token.code(&app.vault);
-        Ok(app.db.write(move |tx| links::leave(tx, code)).await?)
+    async fn by(kind: &'static Kind, app: &App, parts: &Parts) -> Result<Option<Self>, Problem> {
+        let Some(sitting) = Sitting::of(kind, parts) else {
+            return Ok(None);
+        };
+        let visitor = visitor(app, kind.cookie, &sitting.token).await?;
+        Ok(visitor.map(|visitor| Self { visitor, sitting }))
     }
 }
 
@@ -104,15 +155,9 @@ impl Sitting {
     /// The session of this kind that a request claims to hold; whether it does is for the
     /// database to say.
     fn of(kind: &'static Kind, parts: &Parts) -> Option<Self> {
-        let token = parts
-            .headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|cookies| cookies.to_str().ok())
-            .find_map(|cookies| kind.cookie.token(cookies))?;
         Some(Self {
+            token: token(&parts.headers, kind.cookie)?,
             kind,
-            token,
             large: size::is_large(&parts.headers),
             here: size::way_back(parts.uri.path(), parts.uri.query()),
         })
@@ -120,9 +165,12 @@ impl Sitting {
 
     /// The code that a form of this session carries: for this purpose, on this thing.
     pub(super) fn code(&self, app: &App, purpose: Purpose, thing: &str) -> String {
-        let purpose = format!("{}/{thing}", purpose.text());
-        let code = self.token.form_code(&app.vault, &purpose);
-        base64::encode(&code).trim_end_matches('=').to_owned()
+        form_code(app, &self.token, purpose, thing)
+    }
+
+    /// The token by which its forms are known.
+    pub(super) const fn token(&self) -> &Token {
+        &self.token
     }
 
     /// The frame of a page for this visitor.
@@ -131,10 +179,56 @@ impl Sitting {
             menu: self.kind.menu,
             here: self.here.clone(),
             size_path: self.kind.size_path,
-            size_code: self.code(app, Purpose::Size, ""),
+            size_code: Some(self.code(app, Purpose::Size, "")),
             leave_path: self.kind.leave_path,
-            leave_code: self.code(app, Purpose::Leave, ""),
+            leave_code: Some(self.code(app, Purpose::Leave, "")),
         };
         Frame::new(title, self.large, Some(signed))
     }
+}
+
+impl Keys {
+    /// The tokens themselves.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter().map(|(_, token)| token)
+    }
+
+    /// Ends every session that they open.
+    pub(super) async fn leave(&self, app: &App) -> Result<(), Problem> {
+        let codes: Vec<_> = self
+            .0
+            .iter()
+            .map(|(cookie, token)| cookie.code(token, &app.vault))
+            .collect();
+        let leave = app
+            .db
+            .write(move |tx| codes.iter().try_for_each(|code| links::leave(tx, *code)));
+        Ok(leave.await?)
+    }
+}
+
+/// Who holds the session of this token, if it is one of this kind.
+pub(super) async fn visitor(
+    app: &App,
+    cookie: SessionCookie,
+    token: &Token,
+) -> Result<Option<Visitor>, Problem> {
+    let code = cookie.code(token, &app.vault);
+    Ok(links::visitor(&app.db, code, app.now_ms()).await?)
+}
+
+/// The code that a form carries where the browser holds this token.
+pub(super) fn form_code(app: &App, token: &Token, purpose: Purpose, thing: &str) -> String {
+    let purpose = format!("{}/{thing}", purpose.text());
+    let code = token.form_code(&app.vault, &purpose);
+    base64::encode(&code).trim_end_matches('=').to_owned()
+}
+
+/// The token in a browser's cookie.
+pub(super) fn token(headers: &HeaderMap, cookie: SessionCookie) -> Option<Token> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|cookies| cookies.to_str().ok())
+        .find_map(|cookies| cookie.token(cookies))
 }

@@ -8,16 +8,28 @@ use banyan_store::vault::Vault;
 
 /// The cookie of one kind of session. Another kind has another name, so that neither opens the
 /// other's pages.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionCookie {
     name: &'static str,
     path: &'static str,
+    /// What its tokens are kept as begins with this, so that a token which somebody puts into the
+    /// other's cookie opens nothing.
+    kind: &'static [u8],
 }
 
 /// The session that a link of ORG_MDL_004 opens.
 pub const OVERDUE_COOKIE: SessionCookie = SessionCookie {
     name: "banyan_session",
     path: "/h5",
+    kind: b"",
+};
+
+/// What the pages of a health card are opened with. Whoever opens an authorisation's link gets
+/// one for its forms' sake; it becomes a session when he has said rightly who he is.
+pub const CARD_COOKIE: SessionCookie = SessionCookie {
+    name: "banyan_card",
+    path: "/h5",
+    kind: b"card session",
 };
 
 /// A token of a link or a session.
@@ -76,6 +88,12 @@ impl SessionCookie {
             .and_then(|(_, value)| Token::parse(value))
     }
 
+    /// As a session of this kind is kept.
+    #[must_use]
+    pub fn code(self, token: &Token, vault: &Vault) -> TokenCode {
+        TokenCode(vault.content_code(&[self.kind, &token.0].concat()))
+    }
+
     /// The header that gives the session to the browser.
     #[must_use]
     pub fn set(self, token: &Token, seconds: i64, secure: bool) -> String {
@@ -89,7 +107,7 @@ impl SessionCookie {
     }
 
     fn header(self, value: &str, seconds: i64, secure: bool) -> String {
-        let Self { name, path } = self;
+        let Self { name, path, .. } = self;
         let secure = if secure { "; Secure" } else { "" };
         format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
     }
@@ -116,5 +134,6 @@ mod tests {
         assert_eq!(OVERDUE_COOKIE.token(&format!("a=b; {cookie}")), Some(token));
         assert_eq!(OVERDUE_COOKIE.token("banyan_session=short"), None);
         assert_eq!(OVERDUE_COOKIE.token(""), None);
+        assert_eq!(CARD_COOKIE.token(cookie), None);
     }
 }

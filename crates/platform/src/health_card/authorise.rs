@@ -16,7 +16,7 @@ use banyan_protocol::wire::FieldFault;
 use banyan_store::db::StoreError;
 use banyan_store::health_card::authorisations::{self, Authorisation, State};
 use banyan_store::health_card::{Claim, Registered, persons, register};
-use banyan_store::ids::{AuthorisationId, HealthCardPersonId};
+use banyan_store::ids::{AuthorisationId, HealthCardPersonId, PartnerId};
 use banyan_store::vault::Place;
 
 use super::AUTHORISATION_PATH;
@@ -28,7 +28,9 @@ use crate::h5::session::Token;
 /// An authorisation as its page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asking {
-    /// The hospital that asks.
+    /// Who asks,
+    pub partner: PartnerId,
+    /// by the name that citizens read.
     pub hospital: String,
     /// How it stands.
     pub state: State,
@@ -83,6 +85,7 @@ pub async fn of_token(app: &App, token: &str) -> Result<Option<Asking>, StoreErr
     };
     let hospital = app.directory.by_id(found.partner);
     Ok(Some(Asking {
+        partner: found.partner,
         hospital: hospital.map_or_else(String::new, |hospital| hospital.name.clone()),
         state: found.state_at(app.now_ms()),
         expires_ms: found.expires_ms,

@@ -27,7 +27,6 @@ pub fn next(policy: &NextPolicy, unpaid: &[UnpaidItem], now_ms: i64) -> Next {
 #[cfg(test)]
 mod tests {
     use banyan_store::ids::{ItemId, PartnerId};
-    use banyan_store::overdue::items::State;
 
     use super::*;
 
