@@ -143,7 +143,7 @@ on_both_engines! {
         assert_eq!(open.iter().map(|appeal| appeal.id).collect::<Vec<_>>(), [id_of(&upheld), id_of(&rejected)]);
         let shown = desk.show_appeal(id_of(&upheld)).await.unwrap();
         assert_eq!((&*shown.text, &*shown.contact), ("那天我不在福州", "13800000000"));
-        assert!(visit.page(&upheld).await.contains("工作人员已查看"), "he sees that somebody looked");
+        assert!(visit.page(&upheld).await.contains("工作人员查看了您提交的内容"), "he sees that somebody looked");
         desk.uphold_appeal(id_of(&upheld), "经医院核实，系登记有误，记录已撤销。").await.unwrap();
         desk.reject_appeal(id_of(&rejected), "医院收费系统显示金额无误 <b>200</b>").await.unwrap();
         let twice = desk.uphold_appeal(id_of(&rejected), "再议").await.unwrap_err().to_string();

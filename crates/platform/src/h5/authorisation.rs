@@ -21,7 +21,8 @@ use super::frame::{self, Frame, Signed, lead_to};
 use super::guest::{self, Holder, Purpose, form_code};
 use super::posted::{Fields, Posted};
 use super::problem::Problem;
-use super::session::{CARD_COOKIE, OVERDUE_COOKIE, Token};
+use super::session::{CARD_COOKIE, OVERDUE_COOKIE};
+use super::visits::TooManyClaims;
 use super::words::Moment;
 use super::{CARD_PATH, LEAVE_PATH, SIZE_PATH, size};
 use crate::app::App;
@@ -29,6 +30,7 @@ use crate::health_card::AUTHORISATION_PATH;
 use crate::health_card::authorise::{self, Asking, Claimed, Confirmed};
 use crate::health_card::identity::Stated;
 use crate::overdue::visitor::{Known, visitor};
+use crate::token::Token;
 
 /// How long somebody may see his card after he said who he is: long enough to show it at a window.
 const CARD_SESSION_MS: i64 = 15 * 60_000;
@@ -146,8 +148,8 @@ pub(super) async fn claim(
     let link = Link::open(&app, &token).await?;
     let key = guest::token(&headers, CARD_COOKIE).ok_or(Problem::Forged)?;
     let fields = posted.confirm_by(&app, [&key], Purpose::Claim, &link.text())?;
-    if !app.visits.allow_claim(app.now_ms()) {
-        return Err(Problem::Crowded);
+    if Ended::of(&link.asking.state).is_some() {
+        return Ok(lead_to(&link.path()));
     }
     let form = Form::of(&fields);
     let mut page = FormPage {
@@ -158,6 +160,13 @@ pub(super) async fn claim(
         return frame::page_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
     let text = page.link.text();
+    let of_link = page.link.token.code(&app.vault).0;
+    app.visits
+        .allow_claim(of_link, app.now_ms())
+        .map_err(|too_many| match too_many {
+            TooManyClaims::OfLink => Problem::TooOften,
+            TooManyClaims::OfAll => Problem::Crowded,
+        })?;
     let claimed = authorise::claim(&app, &text, &page.form.stated())
         .await?
         .ok_or(Problem::NoAuthorisation)?;
@@ -284,6 +293,9 @@ pub(super) async fn cancel(
     authorise::cancel(&app, &text)
         .await?
         .ok_or(Problem::NoAuthorisation)?;
+    // Whoever does not authorise leaves no card open behind him.
+    let code = CARD_COOKIE.code(&key, &app.vault);
+    app.db.write(move |tx| links::leave(tx, code)).await?;
     Ok(lead_to(&link.path()))
 }
 

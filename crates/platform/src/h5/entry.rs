@@ -10,9 +10,10 @@ use super::frame::{self, Frame, lead_to};
 use super::guest::{self, Keys, Purpose};
 use super::posted::Posted;
 use super::problem::Problem;
-use super::session::{CARD_COOKIE, OVERDUE_COOKIE, SessionCookie, Token};
+use super::session::{CARD_COOKIE, OVERDUE_COOKIE, SessionCookie};
 use super::{LIST_PATH, size};
 use crate::app::App;
+use crate::token::Token;
 
 #[derive(Template)]
 #[template(path = "h5/left.html")]

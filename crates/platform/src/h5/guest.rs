@@ -10,9 +10,10 @@ use banyan_store::overdue::links::{self, Visitor};
 
 use super::frame::{Entry, Frame, OVERDUE_MENU, Signed};
 use super::problem::Problem;
-use super::session::{CARD_COOKIE, OVERDUE_COOKIE, SessionCookie, Token};
+use super::session::{CARD_COOKIE, OVERDUE_COOKIE, SessionCookie};
 use super::{LEAVE_PATH, SIZE_PATH, size};
 use crate::app::App;
+use crate::token::Token;
 
 /// Whoever holds a session of the overdue list. A handler that asks for one is not reached by
 /// anybody else.

@@ -42,8 +42,6 @@ use axum::routing::{any, get, post};
 use crate::app::App;
 use problem::{Place, Problem};
 
-/// Entry links are this path and a token.
-pub const ENTRY_PATH: &str = "/h5/in";
 const LIST_PATH: &str = "/h5/overdue";
 const ITEM_PATH: &str = "/h5/overdue/item";
 const APPEALS_PATH: &str = "/h5/overdue/appeals";

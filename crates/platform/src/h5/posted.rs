@@ -12,8 +12,8 @@ use url::{Url, form_urlencoded};
 
 use super::guest::{Purpose, Sitting, form_code};
 use super::problem::Problem;
-use super::session::Token;
 use crate::app::App;
+use crate::token::Token;
 
 /// The largest form: 500 four-byte letters, each byte written as three, and room for the rest.
 const MOST_BYTES: usize = 12 << 10;

@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use banyan_store::db::StoreError;
 
 use super::frame::{self, Frame};
-use super::session::Token;
 use super::{CARD_PATH, LIST_PATH};
 use crate::app::App;
 use crate::health_card::AUTHORISATION_PATH;
+use crate::token::Token;
 
 /// Why a page is not shown.
 #[derive(Debug, Clone)]

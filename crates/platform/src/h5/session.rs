@@ -1,10 +1,9 @@
-//! Tokens of links and sessions: 32 random bytes that only their holder knows. The database keeps
-//! their keyed code.
+//! The cookies that sessions live in.
 
-use banyan_protocol::ambient::Randomness;
-use banyan_protocol::crypto::base64;
 use banyan_store::overdue::links::TokenCode;
 use banyan_store::vault::Vault;
+
+use crate::token::Token;
 
 /// The cookie of one kind of session. Another kind has another name, so that neither opens the
 /// other's pages.
@@ -32,51 +31,6 @@ pub const CARD_COOKIE: SessionCookie = SessionCookie {
     kind: b"card session",
 };
 
-/// A token of a link or a session.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token([u8; 32]);
-
-impl Token {
-    /// A new one.
-    #[must_use]
-    pub fn generate(random: &dyn Randomness) -> Self {
-        let mut bytes = [0; 32];
-        random.fill(&mut bytes);
-        Self(bytes)
-    }
-
-    /// The one of these bytes, where it is worked out and not drawn.
-    #[must_use]
-    pub const fn of(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// Reads the text of one.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes = base64::decode(text).ok()?;
-        bytes.try_into().ok().map(Self)
-    }
-
-    /// As it stands in a link or a cookie.
-    #[must_use]
-    pub fn text(&self) -> String {
-        base64::encode(&self.0).trim_end_matches('=').to_owned()
-    }
-
-    /// As it is kept.
-    #[must_use]
-    pub fn code(&self, vault: &Vault) -> TokenCode {
-        TokenCode(vault.content_code(&self.0))
-    }
-
-    /// The code that a form of this session carries.
-    #[must_use]
-    pub fn form_code(&self, vault: &Vault, purpose: &str) -> [u8; 32] {
-        vault.form_code(&self.0, purpose)
-    }
-}
-
 impl SessionCookie {
     /// The session's token among the cookies of a request.
     #[must_use]
@@ -91,7 +45,7 @@ impl SessionCookie {
     /// As a session of this kind is kept.
     #[must_use]
     pub fn code(self, token: &Token, vault: &Vault) -> TokenCode {
-        TokenCode(vault.content_code(&[self.kind, &token.0].concat()))
+        TokenCode(vault.content_code(&[self.kind, token.bytes()].concat()))
     }
 
     /// The header that gives the session to the browser.
@@ -110,12 +64,6 @@ impl SessionCookie {
         let Self { name, path, .. } = self;
         let secure = if secure { "; Secure" } else { "" };
         format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(***)")
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Doing {
     Appeal,
     /// Taking a health card, well filled in or not.
     TakeCard,
+    /// Saying who one is behind a link; counted by link, not by person.
+    Claim,
     /// Drawing the code of a health card: a page draws one each time that the last is nearly over.
     Code,
 }
@@ -29,14 +31,15 @@ impl Doing {
     const fn most(self) -> u32 {
         match self {
             Self::Refresh => 6,
-            Self::Appeal | Self::TakeCard => 15,
+            Self::Appeal | Self::TakeCard | Self::Claim => 15,
             Self::Code => 200,
         }
     }
 }
 
-/// Claims on the pages of authorisations are counted for everybody together, by the minute: who
-/// sends them is not known, and no addresses are kept. Beyond it somebody is trying names.
+/// Claims on the pages of authorisations are counted by link, and for everybody together by the
+/// minute: who sends them is not known, and no addresses are kept. Beyond it somebody is trying
+/// names, with many links.
 const CLAIMS_SPAN_MS: i64 = 60_000;
 /// Ten a second: more than a province's patients fill in at one node.
 const MOST_CLAIMS: u32 = 600;
@@ -46,6 +49,15 @@ const MOST_CLAIMS: u32 = 600;
 pub struct Visits {
     people: Mutex<HashMap<(PersonCode, Doing), Count>>,
     claims: Mutex<Count>,
+}
+
+/// Why a claim is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TooManyClaims {
+    /// Behind this link there were too many in ten minutes.
+    OfLink,
+    /// There were too many of everybody's in this minute.
+    OfAll,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -72,10 +84,17 @@ impl Visits {
         count.add(SPAN_MS, now_ms) <= doing.most()
     }
 
-    /// Counts one more claim of anybody; `false` where there were too many in this minute.
-    pub(super) fn allow_claim(&self, now_ms: i64) -> bool {
+    /// Counts one more claim behind the link of this code. Those that were too many for their link
+    /// count for nobody else.
+    pub(super) fn allow_claim(&self, link: [u8; 32], now_ms: i64) -> Result<(), TooManyClaims> {
+        if !self.allow(PersonCode(link), Doing::Claim, now_ms) {
+            return Err(TooManyClaims::OfLink);
+        }
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        claims.add(CLAIMS_SPAN_MS, now_ms) <= MOST_CLAIMS
+        if claims.add(CLAIMS_SPAN_MS, now_ms) > MOST_CLAIMS {
+            return Err(TooManyClaims::OfAll);
+        }
+        Ok(())
     }
 }
 
@@ -123,9 +142,22 @@ mod tests {
     #[test]
     fn everybody_s_claims_are_counted_by_the_minute() {
         let visits = Visits::default();
-        let times = |now_ms| (0..700).filter(|_| visits.allow_claim(now_ms)).count();
+        let times = |now_ms: i64| {
+            let links = (0..700_u32).map(|n| {
+                let mut link = [0; 32];
+                link[..4].copy_from_slice(&n.to_be_bytes());
+                link[4..12].copy_from_slice(&now_ms.to_be_bytes());
+                link
+            });
+            links
+                .filter(|link| visits.allow_claim(*link, now_ms).is_ok())
+                .count()
+        };
         assert_eq!(times(100_000), 600);
         assert_eq!(times(159_999), 0);
         assert_eq!(times(160_000), 600);
+        let alone = (0..700).filter(|_| visits.allow_claim([7; 32], 300_000).is_ok());
+        assert_eq!(alone.count(), 15);
+        assert_eq!(times(300_000), 585, "one link shuts nobody else out");
     }
 }

@@ -7,9 +7,11 @@ use banyan_store::journal;
 use banyan_store::overdue::links;
 
 use super::visitor::{Known, visitor};
-use crate::h5;
 use crate::inbound::call::{About, Call, exposed};
 use crate::refusal::Refusal;
+
+/// Entry links are this path and a token.
+const ENTRY_PATH: &str = "/h5/in";
 
 /// Answers ORG_MDL_004.
 ///
@@ -36,7 +38,7 @@ pub async fn handle(call: &Call<'_>, request: EntryLinkRequest) -> Result<EntryL
         user_name: request.userName.expose().as_str().to_owned(),
     };
     let visitor = visitor(app, call.partner.id, known);
-    let token = h5::session::Token::generate(&*app.world.random);
+    let token = crate::token::Token::generate(&*app.world.random);
     let code = token.code(&app.vault);
     let entry = call
         .entry(About {
@@ -51,7 +53,7 @@ pub async fn handle(call: &Call<'_>, request: EntryLinkRequest) -> Result<EntryL
             journal::append(tx, std::slice::from_ref(&entry))
         })
         .await?;
-    let url = format!("{}{}/{}", app.public_url, h5::ENTRY_PATH, token.text());
+    let url = format!("{}{}/{}", app.public_url, ENTRY_PATH, token.text());
     Ok(EntryLinkReply {
         mdrUrl: Scalar::parse(&url)
             .map_err(|_| Refusal::ours("an entry link does not fit in 200 characters"))?,
