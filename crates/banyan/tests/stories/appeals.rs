@@ -129,6 +129,27 @@ on_both_engines! {
         story.end().await;
     }
 
+    async fn what_was_upheld_does_not_come_back_with_the_next_report(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (citizen, hospital) = (&story.citizens[0], story.hospital(0));
+        let (number, wrong) = story.owe(0, Some(citizen), 100).await;
+        let visit = come_in(&story, citizen).await;
+        let appeal = visit.appealed(&wrong, "not_me", "").await;
+        story.desk().uphold_appeal(id_of(&appeal), "经核实，记录有误。").await.unwrap();
+        story.settle().await;
+        // The hospital's program knows nothing of it and reports what it has.
+        let again = || async {
+            hospital.reopen_locally(&number).unwrap();
+            hospital.report(&[&number]).await.unwrap();
+            story.settle().await;
+            hospital.entry(&number).unwrap().errors
+        };
+        let errors = again().await;
+        assert!(format!("{errors:?}").contains("申诉已核实成立"), "{errors:?}");
+        assert_eq!(story.number("SELECT COUNT(*) FROM overdue_item WHERE state = 0").await, 0);
+        story.end().await;
+    }
+
     async fn an_operator_upholds_or_rejects_and_the_citizen_reads_why(db: &TestDb) {
         let story = Story::begin(db).await;
         let citizen = &story.citizens[0];

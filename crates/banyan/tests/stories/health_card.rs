@@ -7,6 +7,7 @@ use banyan_platform::health_card::identity::Stated;
 use banyan_protocol::catalogue::Interface;
 use banyan_sandbox::Citizen;
 use banyan_store::health_card::authorisations::State;
+use banyan_store::health_card::persons;
 use banyan_store::on_both_engines;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -212,6 +213,38 @@ on_both_engines! {
         assert_eq!(outcome(&story, 0, "late").await, expired, "nothing changes for who asks");
         assert_eq!(authorise::of_token(&story.app, "x").await.unwrap(), None);
         assert_eq!(authorise::of_token(&story.app, &"A".repeat(43)).await.unwrap(), None);
+        story.end().await;
+    }
+
+    async fn the_first_to_name_a_phone_is_not_its_owner(db: &TestDb) {
+        let story = Story::begin(db).await;
+        // Known by a hospital's word, without a phone.
+        let known = json!({
+            "orgId": story.hospital(0).org_id(), "type": "02", "psnNo": "P-77",
+            "idNo": STRANGER.id_no, "idType": "01", "userName": STRANGER.user_name,
+        });
+        story.voice(0).say(Interface::OrgEhc004, &known).await.done();
+        let token = link(&story, 0, "somebody's").await;
+        assert_eq!(claim(&story, &token, &STRANGER).await, Claimed::Wrong { tries_left: 4 });
+        let card = card::of_identity(&story.app, "01", STRANGER.id_no).await.unwrap().unwrap();
+        let person = persons::by_id(&story.app.db, &story.app.vault, card.person).await.unwrap().unwrap();
+        assert_eq!(person.identity.mobile_phone, None);
+        story.end().await;
+    }
+
+    /// Pressed at once, not one after the other.
+    async fn one_link_registers_no_crowd_at_once_either(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let token = link(&story, 0, "rush").await;
+        let passports: Vec<_> = (0..40).map(|place| format!("E{place:08}")).collect();
+        let new = |passport| Stated { id_type: "03", id_no: passport, ..STRANGER };
+        let claims = passports.iter().map(|passport| {
+            let (app, token, stated) = (&story.app, &token, new(passport));
+            async move { authorise::claim(app, token, &stated).await.unwrap() }
+        });
+        join_all(claims).await;
+        let registered = story.number("SELECT COUNT(*) FROM person").await - 200;
+        assert!((1..=6).contains(&registered), "{registered}");
         story.end().await;
     }
 

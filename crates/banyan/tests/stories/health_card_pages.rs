@@ -379,6 +379,7 @@ on_both_engines! {
             let html = phone.page(&page).await;
             assert!(html.contains("没有授权") && html.contains("重新出示二维码"), "{html}");
             assert_eq!(outcome(&story, 0, number).await["authStatus"], "cancel");
+            assert_eq!(phone.get(CARD).await.status, 401, "no card is left open behind him");
         }
         let (page, phone) = (page(&story, 0, "late").await, Phone::new(&story));
         let form = phone.page(&page).await;
