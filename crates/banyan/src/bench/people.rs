@@ -119,6 +119,7 @@ impl Person {
             user_sex: None,
             birthday: None,
             mobile_phone: Some(self.mobile.clone()),
+            by_himself: false,
         };
         Claim::new(&app.vault, id, identity, psn_no)
     }

@@ -40,7 +40,7 @@ fn ask(story: &Story, place: usize, number: &str) -> Value {
 }
 
 /// Asks for an authorisation; gives its link's token.
-async fn link(story: &Story, place: usize, number: &str) -> String {
+pub(crate) async fn link(story: &Story, place: usize, number: &str) -> String {
     let said = ask(story, place, number);
     let reply = story
         .voice(place)

@@ -1,6 +1,7 @@
 //! Who somebody is: insured patients by their number, contradictions, and what the overdue registry
 //! makes of them.
 
+use banyan_platform::health_card::authorise::{self, Claimed};
 use banyan_platform::health_card::identity::Stated;
 use banyan_protocol::catalogue::Interface;
 use banyan_sandbox::Citizen;
@@ -109,6 +110,23 @@ on_both_engines! {
         assert_eq!(card.masked_name, "＊＊＊人");
         assert!(desk.person(&"0".repeat(64)).await.is_err() && desk.person("x").await.is_err());
         assert_eq!(story.number("SELECT COUNT(*) FROM operator_audit WHERE action LIKE 'person.%'").await, 4);
+        story.end().await;
+    }
+
+    async fn a_name_that_somebody_gave_himself_keeps_no_hospital_away(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (hospital, voice) = (story.hospital(0), story.voice(0));
+        let token = crate::health_card::link(&story, 0, "false name").await;
+        let false_name = Stated { user_name: "假名字", ..STRANGER };
+        assert!(matches!(authorise::claim(&story.app, &token, &false_name).await.unwrap(), Some(Claimed::Right { .. })));
+        let owes = |number: &str| json!({
+            "idNo": STRANGER.id_no, "idType": "01", "userName": STRANGER.user_name, "userType": "01",
+            "ehealthCardId": story.app.vault.ehealth_card_id("01", STRANGER.id_no), "itemList": [item(number, "1")],
+        });
+        voice.say(Interface::OrgMdl001, &report(hospital, "b-1", owes("true-1"), &[item("true-1", "1")])).await.done();
+        story.settle().await;
+        assert_eq!(items_of(&told_of(hospital, "b-1")[0]).len(), 1);
+        assert_eq!(story.desk().open_reviews().await.unwrap().len(), 1, "and people look at it");
         story.end().await;
     }
 

@@ -17,7 +17,8 @@ use banyan_protocol::crypto::base64;
 use banyan_protocol::wire::FieldFault;
 use banyan_store::db::StoreError;
 use banyan_store::health_card::authorisations::{self, Authorisation, State};
-use banyan_store::health_card::{Claim, Registered, persons, register};
+use banyan_store::health_card::persons::{self, Identity};
+use banyan_store::health_card::{Claim, Registered, register};
 use banyan_store::ids::{AuthorisationId, HealthCardPersonId, PartnerId};
 use banyan_store::vault::Place;
 
@@ -118,7 +119,11 @@ pub async fn claim(
     };
     let phone = identity.mobile_phone.clone();
     let id = HealthCardPersonId(app.person_ids.next().await?);
-    let claim = Claim::new(&app.vault, id, identity, None).unvouched();
+    let identity = Identity {
+        by_himself: true,
+        ..identity
+    };
+    let claim = Claim::new(&app.vault, id, identity, None);
     let (vault, most) = (
         app.vault.clone(),
         app.settings.health_card.authorisation_tries,

@@ -63,6 +63,7 @@ impl Stated<'_> {
                 .map(|sex| sex.code().to_owned()),
             birthday: birthday.map(|text: &str| text.to_owned()),
             mobile_phone: phone,
+            by_himself: false,
         };
         if id_type == IdType::ResidentIdentityCard {
             take_from_number(&mut identity)?;

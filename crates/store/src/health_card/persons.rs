@@ -27,6 +27,9 @@ pub struct Identity {
     /// 手机号.
     #[serde(rename = "m", skip_serializing_if = "Option::is_none", default)]
     pub mobile_phone: Option<String>,
+    /// Nobody vouches for it: he said so himself, behind a link.
+    #[serde(rename = "h", skip_serializing_if = "std::ops::Not::not", default)]
+    pub by_himself: bool,
 }
 
 /// A registered person.

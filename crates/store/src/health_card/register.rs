@@ -25,7 +25,6 @@ pub struct Claim {
     sealed: Vec<u8>,
     number: Option<InsuredCode>,
     claimed: Claimed,
-    completes: bool,
 }
 
 /// What a claim came to.
@@ -58,15 +57,7 @@ impl Claim {
             sealed: identity.seal(vault),
             number: psn_no.as_deref().map(|number| vault.insured_code(number)),
             claimed: Claimed { identity, psn_no },
-            completes: true,
         }
-    }
-
-    /// The same by somebody for whom nobody vouches: it adds nothing to who is registered.
-    #[must_use]
-    pub fn unvouched(mut self) -> Self {
-        self.completes = false;
-        self
     }
 }
 
@@ -194,7 +185,7 @@ impl<'a> Register<'a> {
         if let Some(other) = leads_to.filter(|other| *other != id) {
             return Registered::NumberContradicts(other);
         }
-        let mut added = claim.completes && complete(&mut person.identity, identity);
+        let mut added = complete(&mut person.identity, identity);
         if added {
             judged.completed.insert(id, person.clone());
         }
@@ -261,9 +252,13 @@ impl Judged<'_> {
     }
 }
 
-/// Takes over what was unknown; what is known stays.
+/// Takes over what was unknown; what is known stays. A claim for which nobody vouches adds nothing;
+/// one for which somebody does vouches for what he had said himself, his name.
 fn complete(known: &mut Identity, claimed: &Identity) -> bool {
-    let mut added = false;
+    if claimed.by_himself {
+        return false;
+    }
+    let mut added = std::mem::take(&mut known.by_himself);
     for (known, claimed) in [
         (&mut known.user_sex, &claimed.user_sex),
         (&mut known.birthday, &claimed.birthday),
@@ -346,6 +341,7 @@ mod tests {
             user_sex: None,
             birthday: None,
             mobile_phone: None,
+            by_himself: false,
         }
     }
 

@@ -224,6 +224,7 @@ pub fn take_claim(
             let name = claimed.identity.user_name;
             persons::change(tx, vault, review.person, now_ms, |identity| {
                 identity.user_name = name;
+                identity.by_himself = false;
             })?;
         }
         Kind::Number => {

@@ -64,8 +64,16 @@ pub(crate) async fn run(desk: &Desk, wanted: &Wanted) -> Result<Counts> {
     .await?;
     if import.is_done() {
         terminal::note("该文件此前已导入完毕，未作改动。");
+        // It may have ended between its last commit and the last lines of its report.
+        if wanted.report.exists() {
+            Report::open(&wanted.report, &import)?.close()?;
+        }
         return Ok(import.counts());
     }
+    let name = wanted.file.file_name().unwrap_or_default();
+    let name = name.to_string_lossy();
+    // Once at the beginning: an import that is broken off was begun by somebody all the same.
+    desk.note_import(&name, import.counts()).await?;
     let mut records = Records::open(&wanted.file, wanted.format, &survey)?;
     let mut report = Report::open(&wanted.report, &import)?;
     let bar = terminal::progress(survey.lines, "导入");
@@ -100,9 +108,7 @@ pub(crate) async fn run(desk: &Desk, wanted: &Wanted) -> Result<Counts> {
     }
     bar.finish_and_clear();
     report.close()?;
-    let name = wanted.file.file_name().unwrap_or_default();
-    desk.note_import(&name.to_string_lossy(), import.counts())
-        .await?;
+    desk.note_import(&name, import.counts()).await?;
     terminal::note(format!("报告：{}", wanted.report.display()));
     Ok(import.counts())
 }
