@@ -14,6 +14,7 @@ mod appeals;
 mod commands;
 mod crash;
 mod disk_full;
+mod doctor;
 mod foreign;
 mod listener;
 mod load;
