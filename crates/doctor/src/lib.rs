@@ -34,4 +34,4 @@ mod text;
 
 pub use code::Language;
 pub use diagnosis::{Diagnosis, Difference, Line, Place, Question, Verdict, examine};
-pub use render::render;
+pub use render::{headline, render};

@@ -18,29 +18,7 @@ pub fn render(diagnosis: &Diagnosis, language: Option<Language>) -> String {
 }
 
 fn write(out: &mut String, diagnosis: &Diagnosis, language: Option<Language>) -> std::fmt::Result {
-    let kind = if diagnosis.is_reply {
-        "应答"
-    } else {
-        "请求"
-    };
-    let wrong = diagnosis.wrong().count();
-    let tolerated = diagnosis.differences.len() - wrong;
-    match diagnosis.verdict {
-        Verdict::NoMessage => writeln!(out, "结论：没有找到报文")?,
-        Verdict::Correct if tolerated == 0 => {
-            writeln!(out, "结论：正确。{kind}可以解密，签名相符")?
-        }
-        Verdict::Correct => writeln!(
-            out,
-            "结论：正确。平台接受此{kind}，有 {tolerated} 处与指南的写法不同"
-        )?,
-        Verdict::Readable => writeln!(out, "结论：可读，但有 {wrong} 处不符，平台会拒绝")?,
-        Verdict::Partly if diagnosis.business.is_some() => {
-            writeln!(out, "结论：能解密，但签名对不上")?;
-        }
-        Verdict::Partly => writeln!(out, "结论：签名相符，但密文解不开")?,
-        Verdict::Unreadable => writeln!(out, "结论：用此密钥读不懂这个{kind}")?,
-    }
+    writeln!(out, "结论：{}", headline(diagnosis))?;
     for (place, difference) in diagnosis.differences.iter().enumerate() {
         let mark = if difference.tolerated {
             "（可接受）"
@@ -92,6 +70,27 @@ fn write(out: &mut String, diagnosis: &Diagnosis, language: Option<Language>) ->
         writeln!(out, "\n业务数据：{}", shortened(business))?;
     }
     Ok(())
+}
+
+/// The verdict in a sentence.
+#[must_use]
+pub fn headline(diagnosis: &Diagnosis) -> String {
+    let kind = if diagnosis.is_reply {
+        "应答"
+    } else {
+        "请求"
+    };
+    let wrong = diagnosis.wrong().count();
+    let tolerated = diagnosis.differences.len() - wrong;
+    match diagnosis.verdict {
+        Verdict::NoMessage => "没有找到报文".to_owned(),
+        Verdict::Correct if tolerated == 0 => format!("正确。{kind}可以解密，签名相符"),
+        Verdict::Correct => format!("正确。平台接受此{kind}，有 {tolerated} 处与指南的写法不同"),
+        Verdict::Readable => format!("可读，但有 {wrong} 处不符，平台会拒绝"),
+        Verdict::Partly if diagnosis.business.is_some() => "能解密，但签名对不上".to_owned(),
+        Verdict::Partly => "签名相符，但密文解不开".to_owned(),
+        Verdict::Unreadable => format!("用此密钥读不懂这个{kind}"),
+    }
 }
 
 /// One screen has room for so much of a text.

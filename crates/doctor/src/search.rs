@@ -14,8 +14,9 @@ use crate::recipe::{DigestKind, Joint, KeyPlace, Nulls, Order, Recipe, Turn};
 const MOST_BYTES: usize = 48 << 20;
 /// Changes to the recipe that are tried together.
 const MOST_CHANGES: usize = 3;
-/// Spellings of the business JSON that are tried.
+/// Spellings of the business JSON that are tried, and what they may come to in all.
 const MOST_SPELLINGS: usize = 64;
+const MOST_SPELLED_BYTES: usize = 4 << 20;
 
 /// The recipe that gives the signature.
 pub(crate) struct Match<'a> {
@@ -92,6 +93,12 @@ pub(crate) fn find<'a>(
         members: &subject.captured.members,
         axes: &axes,
         stated,
+        members_bytes: subject
+            .captured
+            .members
+            .iter()
+            .map(|one| one.name.len() + one.text.len())
+            .sum(),
         bytes_left: MOST_BYTES,
         tried,
     };
@@ -103,6 +110,7 @@ struct Search<'s, 'a> {
     members: &'a [Member],
     axes: &'s [Vec<Turn<'a>>],
     stated: &'s [u8],
+    members_bytes: usize,
     bytes_left: usize,
     tried: &'s mut usize,
 }
@@ -142,7 +150,7 @@ impl<'a> Search<'_, 'a> {
     }
 
     fn fits(&mut self, recipe: &Recipe<'a>) -> bool {
-        let size = 200 + recipe.business.map_or(0, str::len);
+        let size = 200 + self.members_bytes + recipe.business.map_or(0, str::len);
         self.bytes_left = self.bytes_left.saturating_sub(size);
         *self.tried += 1;
         recipe.digest(self.members) == self.stated
@@ -334,7 +342,9 @@ fn spellings(text: &str, json: Option<&Json>) -> Vec<(String, Vec<D>)> {
         }
     }
     styles.sort_by_key(|(_, deviations)| deviations.len());
-    for (style, deviations) in styles {
+    // A large message has fewer spellings tried, so that no message takes long.
+    let most = (MOST_SPELLED_BYTES / text.len().max(1)).max(1);
+    for (style, deviations) in styles.into_iter().take(most) {
         let deviations = if deviations.is_empty() {
             vec![D::BusinessCompact]
         } else {
@@ -361,6 +371,9 @@ fn own_style(text: &str, json: &Json) -> (Layout, Escapes) {
         Escapes::UnicodeUpper,
         Escapes::Html,
     ];
+    if text.len() > MOST_SPELLED_BYTES / 32 {
+        return (Layout::Compact, Escapes::Least);
+    }
     for layout in layouts {
         for escapes in escapes {
             let style = Style {

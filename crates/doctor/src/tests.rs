@@ -514,3 +514,53 @@ fn persons_are_shown_only_where_that_was_asked_for() {
         "{shown}"
     );
 }
+
+#[test]
+fn a_large_message_takes_no_longer_than_a_small_one_that_is_hopeless() {
+    let items: Vec<_> = (0..6_000)
+        .map(|n| json!({"orgTraceId": format!("T{n}"), "itemName": "住院费/药费", "amount": "1.00", "note": ""}))
+        .collect();
+    let business = json!({"orgId": "H1", "unsettleList": items}).to_string();
+    assert!(business.len() > 400_000);
+    let message = Maker::with(|m| {
+        m.signed = "nothing that anybody would sign".to_owned();
+        m.encrypted = business.clone().into_bytes();
+    });
+    let began = std::time::Instant::now();
+    let diagnosis = ask(&message);
+    assert_eq!(diagnosis.verdict, Verdict::Partly);
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    eprintln!("{} bytes: {:?}", message.len(), began.elapsed());
+    let over_cipher = Maker::with(|m| {
+        m.signed = "CIPHERTEXT".to_owned();
+        m.encrypted = business.into_bytes();
+    });
+    assert_eq!(ids(&ask(&over_cipher)), ["sign.over_ciphertext"]);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn nothing_that_was_captured_upsets_it(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        at in 0_usize..400,
+        put in "[\\PC\"{}\\[\\]\\\\:,]{0,12}",
+        secret in "\\PC{0,40}",
+    ) {
+        let mut message = Maker::new().make();
+        let at = (0..=at.min(message.len())).rev().find(|at| message.is_char_boundary(*at)).unwrap();
+        message.insert_str(at, &put);
+        for captured in [&bytes[..], message.as_bytes()] {
+            let diagnosis = examine(&Question {
+                captured,
+                secrets: &[&secret, SECRET],
+                signed: Some(&put),
+                now_ms: Some(0),
+                show_data: false,
+            });
+            let shown = render(&diagnosis, None);
+            proptest::prop_assert!(!shown.contains("359999198503120019") && !shown.contains(SECRET));
+        }
+    }
+}

@@ -271,7 +271,6 @@ async fn transport(run: &mut Run<'_>, play: &Play<'_>) {
         ),
         async {
             let asking = (0..20).map(|at| {
-                // Two equal messages in one millisecond would be the same message.
                 let business =
                     json!({"orgId": target.org_id, "orgRequestId": format!("conformance-{at}")});
                 let message = target.seal(&business.to_string());
