@@ -43,9 +43,9 @@ pub enum BadTarget {
     #[error("连接不上 {url}：{fault}")]
     Unreached {
         /// Where.
-        url: Url,
+        url: Box<Url>,
         /// Why, as the client has it.
-        fault: CallFault,
+        fault: Box<CallFault>,
     },
 }
 
@@ -91,6 +91,19 @@ impl Target {
         })
     }
 
+    /// The same with less patience: a test of a hospital that never answers need not wait long.
+    #[cfg(test)]
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        let settings = HttpSettings {
+            call_timeout: patience,
+            ..HttpSettings::default()
+        };
+        Self {
+            http: HttpClient::new(&settings).unwrap(),
+            ..self
+        }
+    }
+
     /// The present moment, or the one after the last message's.
     fn moment_ms(&self) -> i64 {
         let now_ms = self.clock.now_ms();
@@ -110,8 +123,8 @@ impl Target {
         match sent.await {
             Err(fault @ (CallFault::Connect(_) | CallFault::Tls(_) | CallFault::Forbidden(_))) => {
                 Err(BadTarget::Unreached {
-                    url: self.url.clone(),
-                    fault,
+                    url: Box::new(self.url.clone()),
+                    fault: Box::new(fault),
                 })
             }
             _ => Ok(()),
@@ -216,7 +229,7 @@ fn heard(reply: Result<banyan_client::HttpReply, CallFault>) -> Result<Heard, Fa
             status: reply.status,
             text: String::from_utf8_lossy(&reply.body).into_owned(),
         }),
-        Err(CallFault::Timeout) => failed("10 秒内没有答复"),
+        Err(CallFault::Timeout) => failed("没有及时答复（平台等待 10 秒）"),
         Err(CallFault::TooLarge) => failed("答复超过 1 MiB"),
         Err(_) => failed("连接中断，没有答复"),
     }

@@ -3,12 +3,15 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use banyan_client::{HttpClient, HttpSettings};
 use banyan_protocol::ambient::{Clock as _, SystemClock, SystemRandomness};
@@ -105,12 +108,30 @@ enum Defect {
     AnswersGet,
     NeedsEveryMember,
     NoRequiredMembers,
+    /// Reads one request after the other, so that half a request blocks all others.
+    OneAtATime,
+    /// Answers a body of any size by closing, and then nothing any more.
+    DiesOfGarbage,
 }
 
 struct Hospital {
     defect: Defect,
     secret: Secret,
     seen: Mutex<HashMap<String, u32>>,
+    turn: tokio::sync::Mutex<()>,
+    dead: AtomicBool,
+}
+
+/// What stands before the handler: a lock that is held while a body comes in, and death.
+async fn gate(State(hospital): State<Arc<Hospital>>, request: Request, next: Next) -> Response {
+    if hospital.dead.load(Ordering::SeqCst) {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    let _turn = match hospital.defect {
+        Defect::OneAtATime => Some(hospital.turn.lock().await),
+        _ => None,
+    };
+    next.run(request).await
 }
 
 /// Starts a hospital with this defect, tests it, and gives the ids of the cases that failed.
@@ -119,17 +140,22 @@ async fn failed_of(defect: Defect) -> Vec<String> {
         defect,
         secret: Secret::parse(SECRET).unwrap(),
         seen: Mutex::default(),
+        turn: tokio::sync::Mutex::default(),
+        dead: AtomicBool::default(),
     });
     let router = Router::new()
         .fallback(any(answer))
         .layer(axum::extract::DefaultBodyLimit::max(1 << 20))
+        .layer(axum::middleware::from_fn_with_state(
+            hospital_of.clone(),
+            gate,
+        ))
         .with_state(hospital_of);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
-    let report = hospital(&target(&url), Some("KNOWN"), |_| {})
-        .await
-        .unwrap();
+    let target = target(&url).with_patience(std::time::Duration::from_secs(2));
+    let report = hospital(&target, Some("KNOWN"), |_| {}).await.unwrap();
     serving.abort();
     let shown = terminal(&report) + &html(&report) + &serde_json::to_string(&report).unwrap();
     assert!(!shown.contains(&SECRET[..16]), "{shown}");
@@ -159,6 +185,13 @@ async fn answer(
     }
     match hospital.business(uri.path(), &body) {
         Ok((business, manner)) => (StatusCode::OK, hospital.seal(&business, manner)),
+        Err(code) if defect == Defect::DiesOfGarbage && code == "000105" => {
+            hospital.dead.store(true, Ordering::SeqCst);
+            (
+                StatusCode::OK,
+                json!({"respCode": code, "respMsg": "拒绝"}).to_string(),
+            )
+        }
         Err(_) if defect == Defect::Crashes => {
             (StatusCode::INTERNAL_SERVER_ERROR, "error".to_owned())
         }
@@ -329,6 +362,8 @@ async fn every_defect_is_found_by_the_case_made_for_it() {
         (Defect::NeedsEveryMember, "H-ORG001-01"),
         (Defect::NoRequiredMembers, "H-ORG002-06"),
         (Defect::NoRequiredMembers, "H-ORG001-07"),
+        (Defect::OneAtATime, "H-HTTP-09"),
+        (Defect::DiesOfGarbage, "H-HTTP-10"),
     ] {
         let failed = failed_of(defect).await;
         assert!(

@@ -1,5 +1,6 @@
 //! The diagnosis: from what was captured to what is to be changed.
 
+use banyan_protocol::result_code::ResultCode;
 use serde::Serialize;
 
 use crate::captured::Captured;
@@ -134,6 +135,26 @@ pub fn examine(question: &Question<'_>) -> Diagnosis {
             }
         })
         .unwrap_or_else(Diagnosis::no_message)
+}
+
+/// What people paste first: the refusal that they got. There is nothing in it to examine, but it
+/// says what to look for in the request.
+fn unsigned_refusal(captured: &Captured) -> Option<Diagnosis> {
+    let code = captured.get("respCode").filter(|code| *code != "000000")?;
+    if captured.get("sign").is_some() || captured.get("encryptData").is_some() {
+        return None;
+    }
+    let known = ResultCode::from_code(code);
+    let label = known.map_or("不在响应码表中", ResultCode::label);
+    let code: String = code.chars().take(20).collect();
+    Some(Diagnosis {
+        is_reply: true,
+        notes: vec![format!(
+            "这是对方的拒绝应答：{code}（{label}），本身没有可诊断的内容"
+        )],
+        next: vec!["请截取引起它的那个请求（贵方发出的报文），再诊断一次".to_owned()],
+        ..Diagnosis::no_message()
+    })
 }
 
 /// What is known of the signature.

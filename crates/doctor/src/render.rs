@@ -83,6 +83,7 @@ pub fn headline(diagnosis: &Diagnosis) -> String {
     let wrong = diagnosis.wrong().count();
     let tolerated = diagnosis.differences.len() - wrong;
     match diagnosis.verdict {
+        Verdict::NoMessage if diagnosis.is_reply => "这是一个拒绝应答".to_owned(),
         Verdict::NoMessage => "没有找到报文".to_owned(),
         Verdict::Correct if tolerated == 0 => format!("正确。{kind}可以解密，签名相符"),
         Verdict::Correct => format!("正确。平台接受此{kind}，有 {tolerated} 处与指南的写法不同"),

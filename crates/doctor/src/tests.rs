@@ -206,7 +206,8 @@ fn what_the_platform_takes_besides_is_named_and_taken() {
 #[test]
 fn every_fault_of_the_signed_string_is_found() {
     let md5_upper = hex::encode_upper(Md5::digest(SECRET));
-    let cases: [(&str, Box<dyn Fn(&mut Maker)>); 22] = [
+    type Case = (&'static str, Box<dyn Fn(&mut Maker)>);
+    let cases: [Case; 22] = [
         (
             "sign.over_ciphertext",
             Box::new(|m| m.signed = "CIPHERTEXT".to_owned()),

@@ -22,6 +22,9 @@ const PARAMETER: &[&str] = &["000105", "-2"];
 const LOOSE: &str = "错误的数据进入平台后，患者会因此被拦下";
 const CHECK: &str = "逐项校验必填、长度、字典与格式，答复 000105 并指出字段";
 
+/// Id, title, and what makes the report wrong.
+type Wrong = (&'static str, &'static str, fn(&mut Value));
+
 pub(super) async fn play(run: &mut Run<'_>, play: &Play<'_>) {
     let number = play.target.number("C");
     let trace = play.target.number("T");
@@ -63,7 +66,7 @@ pub(super) async fn play(run: &mut Run<'_>, play: &Play<'_>) {
         },
     )
     .await;
-    let wrong: [(&'static str, &'static str, fn(&mut Value)); 6] = [
+    let wrong: [Wrong; 6] = [
         ("P-MDL001-03", "同一批次号、不同内容", |r| {
             r["unsettleList"][0]["itemList"][0]["amount"] = json!("2.00")
         }),
