@@ -1,5 +1,6 @@
 //! The diagnosis: from what was captured to what is to be changed.
 
+use banyan_protocol::crypto::base64;
 use banyan_protocol::result_code::ResultCode;
 use serde::Serialize;
 
@@ -91,6 +92,9 @@ pub struct Difference {
     pub section: &'static str,
     /// The line as it should be, in each language.
     pub code: Vec<Line>,
+    /// Where this one shows: in the string to sign, all else being as the partner has it, or in
+    /// the text of the signature.
+    pub place: Option<Place>,
 }
 
 /// A line of code.
@@ -197,19 +201,31 @@ fn under(question: &Question<'_>, captured: &Captured, secret: &str) -> Diagnosi
     let cooked =
         |recipe: &Recipe<'_>| -> Cooked { recipe.cook(&captured.members, question.show_data) };
     let mut signed_string = None;
+    let mut places: Vec<(Deviation, Place)> = Vec::new();
     let signed = match &signature {
         Signature::NotNeeded => true,
         Signature::Found(found, spelling) => {
-            deviations.extend(&found.deviations);
+            let yours = cooked(&found.recipe);
+            for (about, without) in &found.changes {
+                let place = place(&yours, &cooked(without));
+                places.extend(about.iter().copied().zip(place));
+                deviations.extend(about);
+            }
+            let written = of_sign(captured, &found.recipe.digest(&captured.members));
+            places.extend(spelling.iter().copied().zip(written));
             deviations.extend(spelling);
-            signed_string = place(&cooked(&found.recipe), &cooked(&guide));
+            signed_string = place(&yours, &cooked(&guide));
             true
         }
         Signature::Absent | Signature::NoDigest | Signature::NotFound => false,
     };
     let mut differences: Vec<Difference> = Vec::new();
     for deviation in deviations {
-        let difference = Difference::of(deviation);
+        let place = places.iter().find(|(about, _)| *about == deviation);
+        let difference = Difference {
+            place: place.map(|(_, place)| place.clone()),
+            ..Difference::of(deviation)
+        };
         if differences.iter().all(|known| known.id != difference.id) {
             differences.push(difference);
         }
@@ -323,6 +339,18 @@ fn place(yours: &Cooked, guides: &Cooked) -> Option<Place> {
     })
 }
 
+/// Where the text of the signature differs from what the guide would have written.
+fn of_sign(captured: &Captured, digest: &[u8]) -> Option<Place> {
+    let yours = captured.get("sign")?;
+    let guides = base64::encode(digest);
+    let at = text::first_difference(yours, &guides)?;
+    Some(Place {
+        offset_bytes: at.bytes,
+        yours: text::around(yours, at.chars),
+        guides: text::around(&guides, at.chars),
+    })
+}
+
 /// The same for a text whose maker has hidden or cut the secret.
 fn place_before_key(yours: &Cooked, guides: &Cooked) -> Option<Place> {
     let before_key = |cooked: &Cooked| {
@@ -348,6 +376,7 @@ impl Difference {
             change: spec.change,
             section: spec.section,
             code: code.to_vec(),
+            place: None,
         }
     }
 }

@@ -26,6 +26,15 @@ fn write(out: &mut String, diagnosis: &Diagnosis, language: Option<Language>) ->
             ""
         };
         writeln!(out, "\n{}. {}{mark}", place + 1, difference.what)?;
+        if let Some(place) = &difference.place {
+            writeln!(
+                out,
+                "   第 {} 字节起不同（从 0 数，▶ 处）",
+                place.offset_bytes
+            )?;
+            writeln!(out, "   贵方：{}", place.yours)?;
+            writeln!(out, "   应为：{}", place.guides)?;
+        }
         writeln!(out, "   改法：{}", difference.change)?;
         if !difference.tolerated {
             let lines = difference
@@ -42,7 +51,10 @@ fn write(out: &mut String, diagnosis: &Diagnosis, language: Option<Language>) ->
             difference.section, difference.id
         )?;
     }
-    if let Some(place) = &diagnosis.signed_string {
+    let told = |difference: &crate::Difference| difference.place.is_some();
+    if let Some(place) = &diagnosis.signed_string
+        && !diagnosis.differences.iter().any(told)
+    {
         writeln!(
             out,
             "\n待签名串从第 {} 字节起不同（▶ 处，从 0 数；密钥与个人信息以 * 遮盖）",

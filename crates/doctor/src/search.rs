@@ -21,7 +21,8 @@ const MOST_SPELLED_BYTES: usize = 4 << 20;
 /// The recipe that gives the signature.
 pub(crate) struct Match<'a> {
     pub(crate) recipe: Recipe<'a>,
-    pub(crate) deviations: Vec<D>,
+    /// Each change that it has: how it deviates, and the recipe with this one change undone.
+    pub(crate) changes: Vec<(Vec<D>, Recipe<'a>)>,
 }
 
 /// What the search works on.
@@ -103,7 +104,27 @@ pub(crate) fn find<'a>(
         tried,
     };
     let guide = Recipe::of_the_guide(subject.business, subject.secret);
-    (0..=MOST_CHANGES).find_map(|changes| search.go(&guide, &[], 0, changes))
+    let (recipe, turns) =
+        (0..=MOST_CHANGES).find_map(|changes| search.go(&guide, &[], 0, changes))?;
+    let changes = turns.iter().map(|undone| {
+        let mut without = guide.clone();
+        let mut deviations = Vec::new();
+        for place in &turns {
+            let Some(turn) = axes.get(place.0).and_then(|axis| axis.get(place.1)) else {
+                continue;
+            };
+            if place == undone {
+                deviations.clone_from(&turn.deviations);
+            } else {
+                (turn.apply)(&mut without);
+            }
+        }
+        (deviations, without)
+    });
+    Some(Match {
+        changes: changes.collect(),
+        recipe,
+    })
 }
 
 struct Search<'s, 'a> {
@@ -115,32 +136,32 @@ struct Search<'s, 'a> {
     tried: &'s mut usize,
 }
 
+/// A turn's axis, and its place there.
+type TurnPlace = (usize, usize);
+
 impl<'a> Search<'_, 'a> {
     /// Tries every recipe with exactly so many more changes, on axes from this one on.
     fn go(
         &mut self,
         recipe: &Recipe<'a>,
-        done: &[D],
+        done: &[TurnPlace],
         from: usize,
         changes: usize,
-    ) -> Option<Match<'a>> {
+    ) -> Option<(Recipe<'a>, Vec<TurnPlace>)> {
         if changes == 0 {
-            return self.fits(recipe).then(|| Match {
-                recipe: recipe.clone(),
-                deviations: done.to_vec(),
-            });
+            return self.fits(recipe).then(|| (recipe.clone(), done.to_vec()));
         }
         let axes = self.axes;
-        for (place, axis) in axes.iter().enumerate().skip(from) {
-            for turn in axis {
+        for (axis_place, axis) in axes.iter().enumerate().skip(from) {
+            for (turn_place, turn) in axis.iter().enumerate() {
                 if self.bytes_left == 0 {
                     return None;
                 }
                 let mut changed = recipe.clone();
                 (turn.apply)(&mut changed);
                 let mut done = done.to_vec();
-                done.extend(&turn.deviations);
-                let found = self.go(&changed, &done, place + 1, changes - 1);
+                done.push((axis_place, turn_place));
+                let found = self.go(&changed, &done, axis_place + 1, changes - 1);
                 if found.is_some() {
                     return found;
                 }

@@ -394,6 +394,20 @@ fn several_faults_at_once_are_found_together() {
             "sign.slashes"
         ]
     );
+    // Each shows where it alone shows, whatever comes before it.
+    let place = |id: &str| {
+        let difference = diagnosis
+            .differences
+            .iter()
+            .find(|one| one.id == id)
+            .unwrap();
+        difference.place.clone().unwrap()
+    };
+    assert!(place("sign.slashes").yours.contains("http:▶\\/"));
+    assert!(place("sign.slashes").guides.contains("http:▶//a"));
+    assert!(place("sign.key_no_name").guides.contains("&▶key=*"));
+    assert!(place("sign.as_data").yours.contains("▶data="));
+    assert_eq!(place("sign.hex").offset_bytes, 0);
     // Well under a second also without optimisation of this crate.
     assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
 }
