@@ -57,17 +57,20 @@ impl Captured {
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..MOST_BYTES.min(bytes.len()))?;
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut deviations = Vec::new();
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
-            Err(_) => {
-                deviations.push(Deviation::BodyGbk);
-                GB18030.decode_without_bom_handling(bytes).0
-            }
+            Err(_) => GB18030.decode_without_bom_handling(bytes).0,
         };
+        let is_gbk = matches!(text, Cow::Owned(_));
         let (head, body) = split_head(&text);
+        let mut deviations = Vec::new();
         let (members, how) = find_object(body)?;
         let mut mended = Vec::new();
+        if is_gbk {
+            // An editor may have saved it so; what was taken from the line was sent so.
+            mended.push("内容是 GBK 编码，已转换；若发出的报文本身就是 GBK，须改为 UTF-8");
+            deviations.extend(head.is_some().then_some(Deviation::BodyGbk));
+        }
         match how {
             Found::AsItStands => {}
             // Over HTTP it was sent like this; otherwise it may well have been pasted so.
@@ -251,7 +254,10 @@ mod tests {
         assert!(reply.is_reply());
         let (gbk, _, _) = GB18030.encode(r#"{"respMsg":"成功"}"#);
         let captured = Captured::read(&gbk).unwrap();
-        assert_eq!(captured.deviations, [Deviation::BodyGbk]);
+        assert!(captured.deviations.is_empty() && captured.mended.len() == 1);
         assert_eq!(captured.get("respMsg"), Some("成功"));
+        let sent = [b"HTTP/1.1 200 OK\n\n", &gbk[..]].concat();
+        let captured = Captured::read(&sent).unwrap();
+        assert_eq!(captured.deviations, [Deviation::BodyGbk]);
     }
 }

@@ -125,6 +125,9 @@ pub fn examine(question: &Question<'_>) -> Diagnosis {
     let Some(captured) = Captured::read(question.captured) else {
         return Diagnosis::no_message();
     };
+    if let Some(refusal) = unsigned_refusal(&captured) {
+        return refusal;
+    }
     let found = question
         .secrets
         .iter()

@@ -504,6 +504,15 @@ fn plain_messages_and_refusals_are_understood() {
         (diagnosis.verdict, ids(&diagnosis)),
         (Verdict::Correct, vec!["envelope.plain"])
     );
+    let refusal = ask(
+        r#"{"respCode":"000102","respMsg":"签名与报文不符","timestamp":"1772330400000","version":"1.0.0"}"#,
+    );
+    let shown = render(&refusal, None);
+    assert_eq!(refusal.verdict, Verdict::NoMessage);
+    assert!(
+        shown.contains("核验签名参数失败") && shown.contains("截取引起它的那个请求"),
+        "{shown}"
+    );
     let guides =
         r#"{"encryptType":"plain","param":{"state":"1"},"signType":"plain","version":"1.0.0"}"#;
     let diagnosis = ask(guides);
