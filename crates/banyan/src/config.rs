@@ -220,6 +220,7 @@ mod tests {
             | "overdue.reminders.at"
             | "overdue.reminders.quiet_from"
             | "overdue.reminders.quiet_until" => Value::String("01:02".to_owned()),
+            "overdue.next.appealed" => Value::String("set_aside".to_owned()),
             "switched_off" | "overdue.next.fee_types" => Value::Array(Vec::new()),
             "maintenance" | "overdue.emergency_excluded" | "overdue.reminders.enabled" => {
                 Value::Boolean(true)

@@ -261,13 +261,14 @@ impl Desk {
             .await
     }
 
-    /// Has the batches judged again that were set aside; gives how many.
+    /// Has the batches judged again that were set aside, and whom to tell of a revocation found
+    /// again where that was; gives how many.
     ///
     /// # Errors
     /// Any [`StoreError`].
     pub async fn retry_batches(&self) -> Result<u64, AdminError> {
-        let which = vec![Which::GivenUp];
-        self.redo(JobKind::Judge, which, "batch.retry", "all").await
+        let again = |kind| self.redo(kind, vec![Which::GivenUp], "batch.retry", kind.name());
+        Ok(again(JobKind::Judge).await? + again(JobKind::Revocation).await?)
     }
 
     async fn redo(

@@ -18,5 +18,6 @@ pub mod metrics;
 pub mod overdue;
 pub mod refusal;
 pub mod settings;
+pub mod token;
 pub mod web;
 pub mod work;

@@ -224,7 +224,7 @@ pub struct Look {
     pub purpose: Option<String>,
 }
 
-/// A part of who looked a person up, newest first.
+/// A part of who looked a person up or was told of him, newest first.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -237,7 +237,8 @@ pub async fn looks_at(
 ) -> Result<Vec<Look>, StoreError> {
     db.query(
         "SELECT at_ms, partner_id, interface, purpose FROM journal \
-         WHERE person = $1 AND at_ms >= $2 AND direction = 0 \
+         WHERE person = $1 AND at_ms >= $2 AND (direction = 0 OR (direction = 1 \
+         AND result = 'success' AND purpose IN ('REMIND', 'CORRECT'))) \
          ORDER BY at_ms DESC, id DESC LIMIT $3 OFFSET $4",
         &[
             (&person.0).into(),

@@ -21,10 +21,14 @@ async fn two_nodes_share_the_work_and_one_finishes_it() {
     let [first, second] = [place.serve(), place.serve()];
 
     // In peace: each takes its share, and each notice is delivered exactly once.
-    load.platform_is(Some(&first.url));
-    load.wait_for_acknowledged(60).await;
-    load.platform_is(Some(&second.url));
-    load.wait_for_acknowledged(60).await;
+    for node in [&first, &second] {
+        load.platform_is(Some(&node.url));
+        load.wait_for_acknowledged(60).await;
+        eventually("the node that is called judges something", async || {
+            (judged(&node.url).await > 0).then_some(())
+        })
+        .await;
+    }
     load.platform_is(None);
     eventually("nothing is left to do", async || {
         let waiting = place
@@ -53,7 +57,7 @@ async fn two_nodes_share_the_work_and_one_finishes_it() {
     load.wait_for_acknowledged(20).await;
     load.end(callers).await;
     eventually("the other node judges what the dead one held", async || {
-        let waiting = "SELECT COUNT(*) FROM job WHERE state = 0 AND kind = 0";
+        let waiting = "SELECT COUNT(*) FROM job WHERE state = 0 AND kind = 1";
         (place.number(waiting).await == 0).then_some(())
     })
     .await;

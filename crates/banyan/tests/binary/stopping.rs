@@ -58,24 +58,29 @@ struct HalfSent {
     rest: Vec<u8>,
 }
 
+const GO_ON: [u8; 25] = *b"HTTP/1.1 100 Continue\r\n\r\n";
+
 impl HalfSent {
     async fn send(address: SocketAddr, partner: &Partner) -> Self {
         let business = json!({ "orgId": partner.org_id, "orgRequestId": "none" }).to_string();
         let secret = Secret::parse(&partner.secret).unwrap();
         let body = Sealing::call(&partner.app_id, SystemClock.now_ms(), &business).seal(&secret);
         let request = format!(
-            "POST {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
             path(Interface::OrgMdl005),
             body.len()
         );
-        let half = request.len() - body.len() / 2;
         let mut line = TcpStream::connect(address).await.unwrap();
-        line.write_all(&request.as_bytes()[..half]).await.unwrap();
-        // Answers to others show that the server has had time to see this one.
-        let _alive = get(&format!("http://{address}"), "/healthz").await;
+        line.write_all(request.as_bytes()).await.unwrap();
+        // It is under way once the server asks for its body.
+        let mut go_on = [0; GO_ON.len()];
+        line.read_exact(&mut go_on).await.unwrap();
+        assert_eq!(go_on, GO_ON);
+        let (first, rest) = body.as_bytes().split_at(body.len() / 2);
+        line.write_all(first).await.unwrap();
         Self {
             line,
-            rest: request.as_bytes()[half..].to_vec(),
+            rest: rest.to_vec(),
         }
     }
 

@@ -149,6 +149,15 @@ impl Browser {
         }
     }
 
+    /// Waits until a function body returns true: for what the page does by itself.
+    pub(crate) async fn wait_until(&self, script: &str) {
+        let began = Instant::now();
+        while self.run(script).await != json!(true) {
+            assert!(began.elapsed() < PATIENCE, "it never came: {script}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub(crate) async fn type_into(&self, css: &str, text: &str) {
         let element = self.find(css).await;
         let path = format!("/element/{element}/value");

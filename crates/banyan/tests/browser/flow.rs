@@ -9,12 +9,19 @@ use crate::place::Place;
 
 /// What a page is over the wire; the browser's own source is what it made of it.
 pub(crate) async fn get(url: &str, cookie: &str) -> String {
+    ask("GET", url, cookie, "").await
+}
+
+/// The same for a form that is sent.
+pub(crate) async fn ask(method: &str, url: &str, cookie: &str, form: &str) -> String {
     let url: url::Url = url.parse().unwrap();
     let address = url.socket_addrs(|| None).unwrap()[0];
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!(
-        "GET {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n",
-        url.path()
+        "{method} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncookie: {cookie}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+        url.path(),
+        form.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

@@ -79,7 +79,7 @@ while (walker.nextNode()) {
   }
 }
 if (texts < 3) faults.push("hardly any text");
-for (const field of document.querySelectorAll("input, textarea")) {
+for (const field of document.querySelectorAll("input, select, textarea")) {
   if (shown(field) && field.type !== "radio") {
     const below = ground(field);
     if (ratio(parse(getComputedStyle(field).color).rgb, below) < 4.5) faults.push("contrast of a field");
@@ -87,7 +87,7 @@ for (const field of document.querySelectorAll("input, textarea")) {
   }
 }
 if (document.documentElement.scrollWidth > innerWidth) faults.push(`${document.documentElement.scrollWidth} wide in ${innerWidth}`);
-for (const target of document.querySelectorAll("a, button, input:not([type=radio]), textarea, label.choice")) {
+for (const target of document.querySelectorAll("a, button, input:not([type=radio]), select, textarea, label.choice")) {
   if (!shown(target) || target.closest(".skip") || getComputedStyle(target).display === "inline") continue;
   const box = target.getBoundingClientRect();
   if (box.height < 44 || box.width < 44) faults.push(`${Math.round(box.width)}×${Math.round(box.height)} to touch: ${target.textContent.trim()}`);

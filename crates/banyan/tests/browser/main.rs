@@ -12,6 +12,7 @@
 )]
 
 mod browser;
+mod card;
 mod flow;
 mod html;
 mod looks;

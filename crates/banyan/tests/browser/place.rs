@@ -7,8 +7,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use banyan::province::{Plan, Province};
 use banyan_platform::admin::{Desk, Edit};
 use banyan_platform::app::World;
+use banyan_platform::health_card::identity::Stated;
+use banyan_platform::health_card::own;
+use banyan_platform::settings::Settings;
 use banyan_protocol::ambient::{Clock, SystemRandomness};
-use banyan_protocol::wire::{LocalTime, Scalar as _};
+use banyan_protocol::catalogue::Interface;
+use banyan_protocol::health_card::org_ehc_001::{AuthUrlReply, AuthUrlRequest};
+use banyan_protocol::health_card::org_ehc_002::{AuthResultReply, AuthResultRequest};
+use banyan_protocol::wire::{LocalTime, Scalar};
 use banyan_sandbox::{Citizen, Debt};
 use tempfile::TempDir;
 
@@ -40,6 +46,10 @@ impl Clock for Ticking {
 
 impl Place {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub(crate) async fn start_with(adjust: fn(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let start = LocalTime::parse("2026-03-02 10:00:00").unwrap().epoch_ms();
         let clock = Arc::new(Ticking(AtomicI64::new(start)));
@@ -49,6 +59,7 @@ impl Place {
         };
         let plan = Plan {
             works_by_itself: false,
+            adjust,
             ..Plan::in_folder(folder.path(), world)
         };
         Self {
@@ -109,12 +120,52 @@ impl Place {
         reply.mdrUrl.expose().as_str().to_owned()
     }
 
+    /// The link by which the first hospital asks for an authorisation under this number.
+    pub(crate) async fn authorisation(&self, number: &str) -> String {
+        let hospital = &self.province.hospitals[0];
+        let request = AuthUrlRequest {
+            outAuthNo: Scalar::parse(number).unwrap(),
+            orgId: Scalar::parse(hospital.org_id()).unwrap(),
+            extData: None,
+        };
+        let reply: AuthUrlReply = hospital.call(Interface::OrgEhc001, &request).await.unwrap();
+        reply.authUrl.expose().as_str().to_owned()
+    }
+
+    /// How the hospital hears that it stands.
+    pub(crate) async fn authorised(&self, number: &str) -> &'static str {
+        let hospital = &self.province.hospitals[0];
+        let request = AuthResultRequest {
+            outAuthNo: Scalar::parse(number).unwrap(),
+            orgId: Scalar::parse(hospital.org_id()).unwrap(),
+            extData: None,
+        };
+        let reply: AuthResultReply = hospital.call(Interface::OrgEhc002, &request).await.unwrap();
+        reply.authStatus.code()
+    }
+
+    /// Somebody of this number, whom nobody has registered, with a name that means harm.
+    pub(crate) fn stranger(&self, id_no: &str) -> Citizen {
+        Citizen {
+            id_no: id_no.to_owned(),
+            user_name: "\u{202e}<img src=x>😀𠮷".to_owned(),
+            ehealth_card_id: self.province.app.vault.ehealth_card_id("01", id_no),
+            ..self.province.citizens[0].clone()
+        }
+    }
+
     /// Somebody whose name and whose hospitals' names mean harm; his unpaid records' traceIds.
     pub(crate) async fn hostile(&self) -> (Citizen, Vec<String>) {
-        let citizen = Citizen {
-            user_name: "\u{202e}<img src=x>😀𠮷".to_owned(),
-            ..self.province.citizens[0].clone()
+        let citizen = self.stranger("359999198503120027");
+        let stated = Stated {
+            id_type: &citizen.id_type,
+            id_no: &citizen.id_no,
+            user_name: &citizen.user_name,
+            mobile_phone: &citizen.mobile_phone,
+            ..Stated::default()
         };
+        let taken = own::take(&self.province.app, &stated).await.unwrap();
+        assert_eq!(taken, own::Taken::Done);
         for (place, name) in [
             (0, "<b>榕城</b>\"第一'医院&amp;\u{202e}😀"),
             (1, "HHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHHH"),

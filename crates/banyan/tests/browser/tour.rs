@@ -5,7 +5,7 @@ use crate::place::{HOSTILE, Place};
 use crate::{html, looks};
 
 /// Looks at the page that is shown, in every way; leaves a picture.
-async fn look_at(browser: &Browser, name: &str) {
+pub(crate) async fn look_at(browser: &Browser, name: &str) {
     let written = browser.source().await;
     let mut wrong: Vec<String> = Vec::new();
     for screen in looks::SCREENS {
@@ -93,6 +93,7 @@ async fn tour(large: bool) {
         ("appeal-decided", &*decided),
         ("appeals", "/h5/overdue/appeals"),
         ("looks", "/h5/overdue/looks"),
+        ("card", "/h5/ehc/card"),
     ] {
         let page = wire(&place, &browser, path).await;
         assert_eq!(html::faults(&page), Vec::<String>::new(), "{path}");

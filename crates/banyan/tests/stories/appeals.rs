@@ -83,7 +83,7 @@ on_both_engines! {
         led.dedup();
         assert_eq!(led.len(), 1, "{led:?}");
         assert_eq!(story.number("SELECT COUNT(*) FROM overdue_appeal").await, 1);
-        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 8").await, 1);
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 10").await, 1);
         story.end().await;
     }
 
@@ -106,7 +106,7 @@ on_both_engines! {
         assert!(progress.contains("已登记为缴清，申诉随之了结") && progress.contains("已了结"), "{progress}");
         assert_eq!(progress.matches("医院暂未答复").count(), 1, "said once");
         assert_eq!(window(&story, 0).await, ("1".to_owned(), None));
-        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 8").await, 0);
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 10").await, 0);
         story.end().await;
     }
 
@@ -143,7 +143,7 @@ on_both_engines! {
         assert_eq!(open.iter().map(|appeal| appeal.id).collect::<Vec<_>>(), [id_of(&upheld), id_of(&rejected)]);
         let shown = desk.show_appeal(id_of(&upheld)).await.unwrap();
         assert_eq!((&*shown.text, &*shown.contact), ("那天我不在福州", "13800000000"));
-        assert!(visit.page(&upheld).await.contains("工作人员已查看"), "he sees that somebody looked");
+        assert!(visit.page(&upheld).await.contains("工作人员查看了您提交的内容"), "he sees that somebody looked");
         desk.uphold_appeal(id_of(&upheld), "经医院核实，系登记有误，记录已撤销。").await.unwrap();
         desk.reject_appeal(id_of(&rejected), "医院收费系统显示金额无误 <b>200</b>").await.unwrap();
         let twice = desk.uphold_appeal(id_of(&rejected), "再议").await.unwrap_err().to_string();

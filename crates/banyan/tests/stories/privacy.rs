@@ -192,6 +192,8 @@ async fn much_happens(story: &Story) -> Vec<String> {
     let (mistake, _) = story.owe(2, Some(one), 400).await;
     story.hospital(1).query(one, false).await.unwrap();
     story.hospital(2).revoke(&mistake).await.unwrap();
+    story.settle().await;
+    crate::corrections::found(story).await;
     story.mzt_inbox.set_away(true);
     for _ in 0..4 {
         story.after(DAY_MS).await;

@@ -5,7 +5,7 @@
 use banyan_store::db::StoreError;
 use banyan_store::ids::{AppealId, JobId};
 use banyan_store::journal;
-use banyan_store::overdue::appeals::{self, Appeal, Decided, Decision, Step};
+use banyan_store::overdue::appeals::{self, Appeal, Decided, Decision};
 use banyan_store::vault::Place;
 
 use super::{AdminError, Desk};
@@ -36,7 +36,7 @@ impl Desk {
             .await?;
         self.db
             .write(move |tx| -> Result<(), StoreError> {
-                appeals::note(tx, id, Step::Viewed, act.at_ms)?;
+                appeals::note_viewed(tx, id, act.at_ms)?;
                 journal::note_operator(tx, &act)
             })
             .await?;

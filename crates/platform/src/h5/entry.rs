@@ -7,12 +7,13 @@ use axum::response::{IntoResponse, Response};
 use banyan_store::overdue::links;
 
 use super::frame::{self, Frame, lead_to};
-use super::guest::{Guest, Purpose};
+use super::guest::{self, Keys, Purpose};
 use super::posted::Posted;
 use super::problem::Problem;
-use super::session::{OVERDUE_COOKIE, Token};
+use super::session::{CARD_COOKIE, OVERDUE_COOKIE, SessionCookie};
 use super::{LIST_PATH, size};
 use crate::app::App;
+use crate::token::Token;
 
 #[derive(Template)]
 #[template(path = "h5/left.html")]
@@ -24,6 +25,7 @@ struct Left {
 pub(super) async fn enter(
     State(app): State<App>,
     method: Method,
+    headers: HeaderMap,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
     if method == Method::HEAD {
@@ -31,7 +33,8 @@ pub(super) async fn enter(
     }
     let link = Token::parse(&token).ok_or(Problem::LinkOver)?;
     let session = Token::generate(&*app.world.random);
-    let (link, session_code) = (link.code(&app.vault), session.code(&app.vault));
+    let link = link.code(&app.vault);
+    let session_code = OVERDUE_COOKIE.code(&session, &app.vault);
     let now_ms = app.now_ms();
     // Whoever tries tokens costs a look, not a write.
     if !links::can_enter(&app.db, link, now_ms).await? {
@@ -46,30 +49,48 @@ pub(super) async fn enter(
         return Err(Problem::LinkOver);
     }
     let cookie = OVERDUE_COOKIE.set(&session, ttl_ms / 1000, is_secure(&app));
-    with_cookie(lead_to(LIST_PATH), &cookie)
+    let response = with_cookie(lead_to(LIST_PATH), &cookie)?;
+    // Whoever came in last holds the browser: nobody is shown the card of who was there before.
+    forget_if_held(&app, &headers, CARD_COOKIE, response)
 }
 
 /// Ends the session.
 pub(super) async fn leave(
     State(app): State<App>,
     headers: HeaderMap,
-    guest: Guest,
+    keys: Keys,
     posted: Posted,
 ) -> Result<Response, Problem> {
-    posted.confirm(&app, &guest, Purpose::Leave, "")?;
-    guest.leave(&app).await?;
+    posted.confirm_by(&app, keys.tokens(), Purpose::Leave, "")?;
+    keys.leave(&app).await?;
     let left = Left {
         frame: Frame::new("您已退出", size::is_large(&headers), None),
     };
-    with_cookie(frame::page(&left)?, &OVERDUE_COOKIE.forget(is_secure(&app)))
+    let response = forget_if_held(&app, &headers, OVERDUE_COOKIE, frame::page(&left)?)?;
+    forget_if_held(&app, &headers, CARD_COOKIE, response)
 }
 
-fn is_secure(app: &App) -> bool {
+/// Has the browser forget a cookie that it holds.
+pub(super) fn forget_if_held(
+    app: &App,
+    headers: &HeaderMap,
+    cookie: SessionCookie,
+    response: Response,
+) -> Result<Response, Problem> {
+    match guest::token(headers, cookie) {
+        Some(_) => with_cookie(response, &cookie.forget(is_secure(app))),
+        None => Ok(response),
+    }
+}
+
+/// Whether cookies are to travel over HTTPS alone.
+pub(super) fn is_secure(app: &App) -> bool {
     app.public_url.starts_with("https:")
 }
 
-fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, Problem> {
+/// Gives a cookie along.
+pub(super) fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, Problem> {
     let cookie = HeaderValue::from_str(cookie).map_err(|_| Problem::Broken)?;
-    response.headers_mut().insert(header::SET_COOKIE, cookie);
+    response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }

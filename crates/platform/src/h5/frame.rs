@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::assets::{ASSETS, Assets};
 use super::problem::Problem;
-use super::{APPEALS_PATH, LIST_PATH, LOOKS_PATH};
+use super::{APPEALS_PATH, CARD_PATH, LIST_PATH, LOOKS_PATH};
 
 /// The frame of a page.
 pub(super) struct Frame {
@@ -14,21 +14,26 @@ pub(super) struct Frame {
     pub(super) title: &'static str,
     /// 大字版.
     pub(super) large: bool,
-    /// What only a visitor with a session is offered.
+    /// What only a visitor whose forms we know again is offered.
     pub(super) visitor: Option<Signed>,
     pub(super) assets: &'static Assets,
 }
 
-/// The part of a frame that needs a session.
+/// The part of a frame whose forms need a code.
 pub(super) struct Signed {
     /// The pages of this kind of session.
     pub(super) menu: &'static [Entry],
     /// The path of the page itself, to come back to.
     pub(super) here: String,
-    /// The code of the form that switches the type size.
-    pub(super) size_code: String,
-    /// The code of the form that ends the session.
-    pub(super) leave_code: String,
+    /// Where the form goes that switches the type size.
+    pub(super) size_path: &'static str,
+    /// The code of the form that switches the type size; none where coming back would lose what
+    /// the page holds.
+    pub(super) size_code: Option<String>,
+    /// Where the form goes that ends the session.
+    pub(super) leave_path: &'static str,
+    /// The code of the form that ends the session, where there is one.
+    pub(super) leave_code: Option<String>,
 }
 
 /// An entry of the menu.
@@ -51,6 +56,10 @@ pub(super) const OVERDUE_MENU: &[Entry] = &[
         path: LOOKS_PATH,
         label: "谁查过我",
     },
+    Entry {
+        path: CARD_PATH,
+        label: "电子健康卡",
+    },
 ];
 
 impl Frame {
@@ -62,6 +71,12 @@ impl Frame {
             visitor,
             assets: &ASSETS,
         }
+    }
+
+    /// Whether there is a session to be ended.
+    pub(super) fn has_session(&self) -> bool {
+        let signed = self.visitor.as_ref();
+        signed.is_some_and(|signed| signed.leave_code.is_some())
     }
 }
 

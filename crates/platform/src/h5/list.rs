@@ -10,7 +10,7 @@ use super::guest::{Guest, Purpose};
 use super::problem::Problem;
 use super::refresh::{self, Said};
 use super::words::{self, Moment};
-use super::{ITEM_PATH, LIST_PATH, LOOKS_PATH};
+use super::{ITEM_PATH, LIST_PATH, LOOKS_PATH, REFRESH_PATH};
 use crate::app::App;
 use crate::overdue::list::{self, Group, OwnList};
 

@@ -1,4 +1,4 @@
-//! The pages of citizens (H5): 医疗欠费名单用户应用.
+//! The pages of citizens (H5): 医疗欠费名单用户应用, and those of the 电子健康卡.
 //!
 //! What enters: a link of ORG_MDL_004, opened once ([`entry`]); it gives a session of half an hour
 //! ([`session`]), bound to one person. Forms come in through [`posted`], which lets only those pass
@@ -6,7 +6,8 @@
 //!
 //! What is shown: the person's own list ([`list`]), each record with its history ([`record`]),
 //! appeals and their progress ([`appeal`]), who looked ([`looks`]); a refresh asks the hospitals
-//! ([`refresh`]). Nothing here reads the store past the rooms but the sessions.
+//! ([`refresh`]). Behind a hospital's link (ORG_EHC_001) a citizen authorises it
+//! ([`authorisation`]); his card shows a code that lives a minute ([`card`]). Nothing here reads the store past the rooms but the sessions.
 //!
 //! How it is made: a handler gives a page (a struct beside its template in `templates/h5`, dressed
 //! in a [`frame`]) or a [`problem::Problem`]; [`dress`] turns the latter into a page in plain words
@@ -15,6 +16,8 @@
 
 mod appeal;
 mod assets;
+mod authorisation;
+mod card;
 mod entry;
 mod frame;
 mod guest;
@@ -37,32 +40,44 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 
 use crate::app::App;
-use problem::Problem;
+use problem::{Place, Problem};
 
-/// Entry links are this path and a token.
-pub const ENTRY_PATH: &str = "/h5/in";
 const LIST_PATH: &str = "/h5/overdue";
 const ITEM_PATH: &str = "/h5/overdue/item";
 const APPEALS_PATH: &str = "/h5/overdue/appeals";
 const LOOKS_PATH: &str = "/h5/overdue/looks";
+/// 电子健康卡; behind it `/code` draws a new code.
+const CARD_PATH: &str = "/h5/ehc/card";
+const REFRESH_PATH: &str = "/h5/refresh";
+const LEAVE_PATH: &str = "/h5/leave";
+const SIZE_PATH: &str = "/h5/size";
 
 /// The routes of the pages.
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/h5/in/{token}", get(entry::enter))
-        .route("/h5/overdue", get(list::show))
+        .route(LIST_PATH, get(list::show))
         .route("/h5/overdue/item/{id}", get(record::show))
         .route(
             "/h5/overdue/item/{id}/appeal",
             get(appeal::write).post(appeal::file),
         )
-        .route("/h5/overdue/appeals", get(appeal::list))
+        .route(APPEALS_PATH, get(appeal::list))
         .route("/h5/overdue/appeals/{id}", get(appeal::show))
         .route("/h5/overdue/appeals/{id}/withdraw", post(appeal::withdraw))
-        .route("/h5/overdue/looks", get(looks::show))
-        .route("/h5/refresh", post(refresh::handle))
-        .route("/h5/leave", post(entry::leave))
-        .route("/h5/size", post(size::switch))
+        .route(LOOKS_PATH, get(looks::show))
+        .route(
+            "/h5/ehc/auth/{token}",
+            get(authorisation::show).post(authorisation::claim),
+        )
+        .route("/h5/ehc/auth/{token}/qr.svg", get(authorisation::picture))
+        .route("/h5/ehc/auth/{token}/confirm", post(authorisation::confirm))
+        .route("/h5/ehc/auth/{token}/cancel", post(authorisation::cancel))
+        .route(CARD_PATH, get(card::show).post(card::take))
+        .route("/h5/ehc/card/code", get(card::code))
+        .route(REFRESH_PATH, post(refresh::handle))
+        .route(LEAVE_PATH, post(entry::leave))
+        .route(SIZE_PATH, post(size::switch))
         .route("/h5/assets/{name}", get(assets::serve))
         .route("/h5", any(async || Problem::NotFound))
         .route("/h5/", any(async || Problem::NotFound))
@@ -74,6 +89,7 @@ pub fn routes(app: &App) -> Router<App> {
 /// Turns a problem into a page, and puts on every answer the headers that keep it safe.
 async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
     let large = size::is_large(request.headers());
+    let place = Place::of(request.uri().path());
     let mut response = next.run(request).await;
     let mut problem = response.extensions_mut().remove::<Problem>();
     if problem.is_none() && response.status() == StatusCode::BAD_REQUEST {
@@ -81,11 +97,13 @@ async fn dress(State(app): State<App>, request: Request, next: Next) -> Response
         problem = Some(Problem::NotFound);
     }
     if let Some(problem) = problem {
-        response = problem.page(&app, large);
+        response = problem.page(&app, large, place);
     }
     let headers = response.headers_mut();
     for (name, value) in SAFETY {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     headers
         .entry(header::CACHE_CONTROL)

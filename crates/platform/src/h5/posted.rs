@@ -10,9 +10,10 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use subtle::ConstantTimeEq as _;
 use url::{Url, form_urlencoded};
 
-use super::guest::{Guest, Purpose};
+use super::guest::{Purpose, Sitting, form_code};
 use super::problem::Problem;
 use crate::app::App;
+use crate::token::Token;
 
 /// The largest form: 500 four-byte letters, each byte written as three, and room for the rest.
 const MOST_BYTES: usize = 12 << 10;
@@ -45,29 +46,52 @@ impl Posted {
     pub(super) fn confirm(
         self,
         app: &App,
-        guest: &Guest,
+        sitting: &Sitting,
         purpose: Purpose,
         thing: &str,
     ) -> Result<Fields, Problem> {
-        let wanted = guest.code(app, purpose, thing);
+        self.confirm_by(app, [sitting.token()], purpose, thing)
+    }
+
+    /// The same for a browser that carries these tokens, one of which made the form.
+    pub(super) fn confirm_by<'a>(
+        self,
+        app: &App,
+        tokens: impl IntoIterator<Item = &'a Token>,
+        purpose: Purpose,
+        thing: &str,
+    ) -> Result<Fields, Problem> {
         let fields = Fields(self.0);
-        let given = fields.get(CODE_FIELD);
-        if bool::from(given.as_bytes().ct_eq(wanted.as_bytes())) {
+        let given = fields.get(CODE_FIELD).as_bytes();
+        let is_ours = |token| {
+            let wanted = form_code(app, token, purpose, thing);
+            bool::from(given.ct_eq(wanted.as_bytes()))
+        };
+        if tokens.into_iter().any(is_ours) {
             Ok(fields)
         } else {
             Err(Problem::Forged)
         }
+    }
+
+    /// A field that the form's code covers, and that must be read to check it.
+    pub(super) fn covered(&self, name: &str) -> String {
+        field(&self.0, name).to_owned()
     }
 }
 
 impl Fields {
     /// A field's text; empty where it is missing.
     pub(super) fn get(&self, name: &str) -> &str {
-        self.0
-            .iter()
-            .find(|(its_name, _)| its_name == name)
-            .map_or("", |(_, value)| value)
+        field(&self.0, name)
     }
+}
+
+fn field<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
+    fields
+        .iter()
+        .find(|(its_name, _)| its_name == name)
+        .map_or("", |(_, value)| value)
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, Problem> {

@@ -5,9 +5,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use banyan_store::db::StoreError;
 
-use super::LIST_PATH;
 use super::frame::{self, Frame};
+use super::{CARD_PATH, LIST_PATH};
 use crate::app::App;
+use crate::health_card::AUTHORISATION_PATH;
+use crate::token::Token;
 
 /// Why a page is not shown.
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub(super) enum Problem {
     BadForm,
     /// No session, or one that is over.
     NoSession,
+    /// No hospital asked for this authorisation.
+    NoAuthorisation,
     /// The form was not made by a page of ours for this session.
     Forged,
     /// There is no such page, or it is not this visitor's.
@@ -28,6 +32,8 @@ pub(super) enum Problem {
     TooLarge,
     /// Too often in a short time.
     TooOften,
+    /// Too often in a short time, by everybody together.
+    Crowded,
     /// Something of ours that may pass.
     Failed(StoreError),
     /// A page that can't be written.
@@ -39,17 +45,62 @@ pub(super) enum Problem {
 struct Page {
     frame: Frame,
     lines: &'static [&'static str],
-    back: Option<&'static str>,
+    back: Option<Back>,
+}
+
+/// Where a page of a problem leads back to.
+struct Back {
+    path: String,
+    label: &'static str,
+}
+
+/// Where somebody met a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the pages of the overdue list, or nowhere.
+    List,
+    /// On those of his health card.
+    Card,
+    /// On those of the authorisation with this token.
+    Authorisation(Token),
+}
+
+impl Place {
+    /// The place of this path.
+    pub(super) fn of(path: &str) -> Self {
+        if path.starts_with(CARD_PATH) {
+            return Self::Card;
+        }
+        path.strip_prefix(AUTHORISATION_PATH)
+            .and_then(|rest| rest.strip_prefix('/')?.split('/').next())
+            .and_then(Token::parse)
+            .map_or(Self::List, Self::Authorisation)
+    }
+
+    fn back(&self) -> Back {
+        let (path, label) = match self {
+            Self::List => (LIST_PATH.to_owned(), "返回名单"),
+            Self::Card => (CARD_PATH.to_owned(), "返回电子健康卡"),
+            Self::Authorisation(token) => (
+                format!("{AUTHORISATION_PATH}/{}", token.text()),
+                "返回授权页面",
+            ),
+        };
+        Back { path, label }
+    }
 }
 
 impl Problem {
     /// Its page; notes what is the operator's concern.
-    pub(super) fn page(self, app: &App, large: bool) -> Response {
+    pub(super) fn page(self, app: &App, large: bool, place: Place) -> Response {
         if let Self::Failed(error) = &self {
             app.meters.failure("page");
             tracing::error!(%error, "a page failed");
         }
-        let (status, title, lines) = self.said();
+        let (status, title, mut lines) = self.said();
+        if matches!(self, Self::NoSession) && place != Place::List {
+            lines = &NO_CARD_SESSION;
+        }
         let back = matches!(
             self,
             Self::BadForm
@@ -58,8 +109,9 @@ impl Problem {
                 | Self::WrongMethod
                 | Self::TooLarge
                 | Self::TooOften
+                | Self::Crowded
         )
-        .then_some(LIST_PATH);
+        .then(|| place.back());
         let page = Page {
             frame: Frame::new(title, large, None),
             lines,
@@ -74,7 +126,7 @@ impl Problem {
             Self::BadForm => (
                 StatusCode::BAD_REQUEST,
                 "提交的内容无法识别",
-                &["这次提交没有生效。", "请返回名单，重新打开页面后再提交。"],
+                &["这次提交没有生效。", "请返回，重新打开页面后再提交。"],
             ),
             Self::NoSession => (
                 StatusCode::UNAUTHORIZED,
@@ -84,12 +136,20 @@ impl Problem {
                     "请返回闽政通或医院应用，重新打开“医疗欠费名单”。",
                 ],
             ),
+            Self::NoAuthorisation => (
+                StatusCode::NOT_FOUND,
+                "没有找到这个授权链接",
+                &[
+                    "地址可能不完整。",
+                    "请回到医院，重新扫描窗口或自助机上的二维码。",
+                ],
+            ),
             Self::Forged => (
                 StatusCode::FORBIDDEN,
                 "这次操作没有生效",
                 &[
                     "页面可能已经过期，或者这次操作不是从本页面发起的。",
-                    "请返回名单，重新操作一次。",
+                    "请返回，重新操作一次。",
                 ],
             ),
             Self::NotFound => (
@@ -100,7 +160,7 @@ impl Problem {
             Self::WrongMethod => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "不能这样打开",
-                &["请返回名单，从页面上的按钮进入。"],
+                &["请返回，从页面上的按钮进入。"],
             ),
             Self::LinkOver => (
                 StatusCode::GONE,
@@ -113,12 +173,17 @@ impl Problem {
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "内容太长",
-                &["这次提交没有生效。", "请缩短说明后再提交。"],
+                &["这次提交没有生效。", "请缩短内容后再提交。"],
             ),
             Self::TooOften => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "操作太频繁",
                 &["这次操作没有生效。", "请过十分钟再试。"],
+            ),
+            Self::Crowded => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "现在办理的人较多",
+                &["这次提交没有生效。", "请过一分钟再试。"],
             ),
             Self::Failed(_) | Self::Broken => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -128,6 +193,11 @@ impl Problem {
         }
     }
 }
+
+const NO_CARD_SESSION: [&str; 2] = [
+    "为保护您的信息，页面停留一段时间后会自动退出。",
+    "请从闽政通重新进入，或重新打开医院给您的授权链接。",
+];
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -141,5 +211,27 @@ impl IntoResponse for Problem {
         let mut response = self.said().0.into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_place_leads_back_to_itself() {
+        let token = "A".repeat(42) + "E";
+        let page = format!("/h5/ehc/auth/{token}");
+        for (path, back) in [
+            ("/h5/overdue/item/1", LIST_PATH),
+            ("/h5/ehc/card", CARD_PATH),
+            ("/h5/ehc/card/code", CARD_PATH),
+            (&format!("{page}/confirm"), &page),
+            (&page, &page),
+            ("/h5/ehc/auth/x", LIST_PATH),
+            ("/h5/ehc/authority", LIST_PATH),
+        ] {
+            assert_eq!(Place::of(path).back().path, back, "{path}");
+        }
     }
 }

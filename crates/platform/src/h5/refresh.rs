@@ -129,7 +129,7 @@ async fn ask(
             return Ok(Outcome::Unanswered);
         }
         match reconcile::ask(app, &partner, item).await? {
-            Ok(Settled::Changed(_)) => outcome = Outcome::Changed,
+            Ok(Settled::Changed(_) | Settled::ChangedMeanwhile) => outcome = Outcome::Changed,
             Ok(Settled::Unchanged) => {}
             Err(fault) => {
                 tracing::info!(partner = &*partner.app_id, %fault, "a refresh was not answered");

@@ -1,69 +1,35 @@
-//! Tokens of links and sessions: 32 random bytes that only their holder knows. The database keeps
-//! their keyed code.
+//! The cookies that sessions live in.
 
-use banyan_protocol::ambient::Randomness;
-use banyan_protocol::crypto::base64;
 use banyan_store::overdue::links::TokenCode;
 use banyan_store::vault::Vault;
 
+use crate::token::Token;
+
 /// The cookie of one kind of session. Another kind has another name, so that neither opens the
 /// other's pages.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionCookie {
     name: &'static str,
     path: &'static str,
+    /// What its tokens are kept as begins with this, so that a token which somebody puts into the
+    /// other's cookie opens nothing.
+    kind: &'static [u8],
 }
 
 /// The session that a link of ORG_MDL_004 opens.
 pub const OVERDUE_COOKIE: SessionCookie = SessionCookie {
     name: "banyan_session",
     path: "/h5",
+    kind: b"",
 };
 
-/// A token of a link or a session.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token([u8; 32]);
-
-impl Token {
-    /// A new one.
-    #[must_use]
-    pub fn generate(random: &dyn Randomness) -> Self {
-        let mut bytes = [0; 32];
-        random.fill(&mut bytes);
-        Self(bytes)
-    }
-
-    /// The one of these bytes, where it is worked out and not drawn.
-    #[must_use]
-    pub const fn of(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// Reads the text of one.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes = base64::decode(text).ok()?;
-        bytes.try_into().ok().map(Self)
-    }
-
-    /// As it stands in a link or a cookie.
-    #[must_use]
-    pub fn text(&self) -> String {
-        base64::encode(&self.0).trim_end_matches('=').to_owned()
-    }
-
-    /// As it is kept.
-    #[must_use]
-    pub fn code(&self, vault: &Vault) -> TokenCode {
-        TokenCode(vault.content_code(&self.0))
-    }
-
-    /// The code that a form of this session carries.
-    #[must_use]
-    pub fn form_code(&self, vault: &Vault, purpose: &str) -> [u8; 32] {
-        vault.form_code(&self.0, purpose)
-    }
-}
+/// What the pages of a health card are opened with. Whoever opens an authorisation's link gets
+/// one for its forms' sake; it becomes a session when he has said rightly who he is.
+pub const CARD_COOKIE: SessionCookie = SessionCookie {
+    name: "banyan_card",
+    path: "/h5",
+    kind: b"card session",
+};
 
 impl SessionCookie {
     /// The session's token among the cookies of a request.
@@ -74,6 +40,12 @@ impl SessionCookie {
             .filter_map(|cookie| cookie.trim().split_once('='))
             .find(|(name, _)| *name == self.name)
             .and_then(|(_, value)| Token::parse(value))
+    }
+
+    /// As a session of this kind is kept.
+    #[must_use]
+    pub fn code(self, token: &Token, vault: &Vault) -> TokenCode {
+        TokenCode(vault.content_code(&[self.kind, token.bytes()].concat()))
     }
 
     /// The header that gives the session to the browser.
@@ -89,15 +61,9 @@ impl SessionCookie {
     }
 
     fn header(self, value: &str, seconds: i64, secure: bool) -> String {
-        let Self { name, path } = self;
+        let Self { name, path, .. } = self;
         let secure = if secure { "; Secure" } else { "" };
         format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(***)")
     }
 }
 
@@ -116,5 +82,6 @@ mod tests {
         assert_eq!(OVERDUE_COOKIE.token(&format!("a=b; {cookie}")), Some(token));
         assert_eq!(OVERDUE_COOKIE.token("banyan_session=short"), None);
         assert_eq!(OVERDUE_COOKIE.token(""), None);
+        assert_eq!(CARD_COOKIE.token(cookie), None);
     }
 }

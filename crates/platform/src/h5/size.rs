@@ -4,12 +4,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
-use super::LIST_PATH;
 use super::frame::lead_to;
-use super::guest::{Guest, Purpose};
+use super::guest::{Keys, Purpose};
 use super::posted::Posted;
 use super::problem::Problem;
+use super::{CARD_PATH, LIST_PATH};
 use crate::app::App;
+use crate::health_card::AUTHORISATION_PATH;
 
 const COOKIE: &str = "banyan_size=large";
 const KEPT_SECONDS: u32 = 365 * 86_400;
@@ -19,10 +20,10 @@ const MOST_WAY: usize = 300;
 /// Switches the type size and leads back.
 pub(super) async fn switch(
     State(app): State<App>,
-    guest: Guest,
+    keys: Keys,
     posted: Posted,
 ) -> Result<Response, Problem> {
-    let fields = posted.confirm(&app, &guest, Purpose::Size, "")?;
+    let fields = posted.confirm_by(&app, keys.tokens(), Purpose::Size, "")?;
     let seconds = match fields.get("size") {
         "large" => KEPT_SECONDS,
         "normal" => 0,
@@ -67,7 +68,8 @@ pub(super) fn way_back(path: &str, query: Option<&str>) -> String {
 /// Only to pages of ours: nobody is led away by a field of a form.
 fn leads_home(way: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/?=&._-".contains(letter);
-    way.starts_with("/h5/overdue")
+    let homes = [LIST_PATH, CARD_PATH, AUTHORISATION_PATH];
+    homes.iter().any(|home| way.starts_with(home))
         && way.len() <= MOST_WAY
         && !way.contains("//")
         && way.chars().all(plain)
@@ -83,6 +85,8 @@ mod tests {
             "/h5/overdue",
             "/h5/overdue/item/12?page=2",
             "/h5/overdue/looks?page=3",
+            "/h5/ehc/card",
+            "/h5/ehc/auth/AAAA_-x",
         ] {
             assert!(leads_home(way), "{way}");
         }
@@ -93,6 +97,8 @@ mod tests {
             "/h5/overdue//evil.example",
             "/h5/overdue\r\nx: y",
             "/h5/in/AAAA",
+            "/h5/ehc/auth/..%2f..%2fin",
+            "/h5/ehc//evil.example",
             "/h5/overdue/\\evil",
         ] {
             assert!(!leads_home(way), "{way:?}");

@@ -148,7 +148,7 @@ pub(super) const fn step(step: Step) -> &'static str {
         Step::HospitalUnpaid => "已询问医院：医院答复这笔费用仍未结清，等待工作人员核实",
         Step::HospitalSilent => "已询问医院：医院暂未答复，平台会再次询问",
         Step::HospitalUnable => "这家医院暂不支持在线核实，等待工作人员联系医院",
-        Step::Viewed => "工作人员已查看，正在核实",
+        Step::Viewed => "工作人员查看了您提交的内容",
         Step::Withdrawn => "您撤回了申诉",
         Step::Upheld => "申诉成立，这条记录已撤销",
         Step::Rejected => "申诉未成立",

@@ -3,9 +3,11 @@
 //!
 //! - Whoever holds the link sees which hospital asks, and nothing of anybody.
 //! - He says name, papers, number and phone. Somebody who is not registered is registered by that
-//!   (注册、领卡). Of somebody who is, the name must agree, and the phone if one is known; what does
-//!   not agree is refused without saying which of them, and five such claims end the
-//!   authorisation. A contradicting name also goes to review.
+//!   (注册、领卡). Of somebody who is, the name must agree and the phone; what does not agree is
+//!   refused without saying which of them, and five such claims end the authorisation. A
+//!   contradicting name also goes to review. Of whom no phone is known, nobody can prove to be him
+//!   here: else the first who names one would be him. Where somebody vouches for him (闽政通, the
+//!   hospital's window, an operator's file) he can give it.
 //! - A claim that registers somebody counts too, so that no link registers a crowd.
 //! - A right claim gives a proof, which the page carries to its next step: only whoever made the
 //!   claim can authorise as that person, even if several follow one link.
@@ -16,19 +18,21 @@ use banyan_protocol::wire::FieldFault;
 use banyan_store::db::StoreError;
 use banyan_store::health_card::authorisations::{self, Authorisation, State};
 use banyan_store::health_card::{Claim, Registered, persons, register};
-use banyan_store::ids::{AuthorisationId, HealthCardPersonId};
+use banyan_store::ids::{AuthorisationId, HealthCardPersonId, PartnerId};
 use banyan_store::vault::Place;
 
 use super::AUTHORISATION_PATH;
 use super::card::{Card, qr_svg};
 use super::identity::{Stated, checked_phone};
 use crate::app::App;
-use crate::h5::session::Token;
+use crate::token::Token;
 
 /// An authorisation as its page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asking {
-    /// The hospital that asks.
+    /// Who asks,
+    pub partner: PartnerId,
+    /// by the name that citizens read.
     pub hospital: String,
     /// How it stands.
     pub state: State,
@@ -83,6 +87,7 @@ pub async fn of_token(app: &App, token: &str) -> Result<Option<Asking>, StoreErr
     };
     let hospital = app.directory.by_id(found.partner);
     Ok(Some(Asking {
+        partner: found.partner,
         hospital: hospital.map_or_else(String::new, |hospital| hospital.name.clone()),
         state: found.state_at(app.now_ms()),
         expires_ms: found.expires_ms,
@@ -113,7 +118,7 @@ pub async fn claim(
     };
     let phone = identity.mobile_phone.clone();
     let id = HealthCardPersonId(app.person_ids.next().await?);
-    let claim = Claim::new(&app.vault, id, identity, None);
+    let claim = Claim::new(&app.vault, id, identity, None).unvouched();
     let (vault, most) = (
         app.vault.clone(),
         app.settings.health_card.authorisation_tries,
@@ -122,6 +127,13 @@ pub async fn claim(
     let judged = app
         .db
         .write(move |tx| -> Result<Judged, StoreError> {
+            if !authorisations::hold_open(tx, authorisation, now_ms)? {
+                return Ok(Judged {
+                    right: None,
+                    is_new: false,
+                    left: None,
+                });
+            }
             let registered = register(tx, &vault, &claim, "h5", now_ms)?;
             let (person, is_new) = match registered {
                 Registered::New(id) => (Some(id), true),

@@ -2,7 +2,7 @@
 //!
 //! What enters: a self-paying patient follows the link that his hospital asked for (ORG_EHC_001)
 //! and says who he is on the page that it opens ([`authorise`]); or he shows the QR code of his
-//! card ([`card`]), and the hospital has it verified (ORG_EHC_003). An insured patient's hospital
+//! card ([`card`], [`own`]), and the hospital has it verified (ORG_EHC_003). An insured patient's hospital
 //! says who he is and what his number at the insurance is (ORG_EHC_004). An operator takes in a
 //! file of persons ([`import`]).
 //!
@@ -23,6 +23,7 @@ pub mod org_ehc_001;
 pub mod org_ehc_002;
 pub mod org_ehc_003;
 pub mod org_ehc_004;
+pub mod own;
 pub mod reviewing;
 
 /// Links of authorisations are this path and a token; behind them `/qr.svg` shows the link itself.

@@ -13,9 +13,9 @@ use banyan_store::journal;
 use serde_json::json;
 
 use super::authorise::link;
-use crate::h5::session::Token;
 use crate::inbound::call::{About, Call};
 use crate::refusal::Refusal;
+use crate::token::Token;
 
 /// Answers ORG_EHC_001.
 ///
@@ -28,14 +28,14 @@ pub async fn handle(call: &Call<'_>, request: AuthUrlRequest) -> Result<AuthUrlR
     let token_of =
         |id: AuthorisationId| Token::of(app.vault.authorisation_token(id.0, partner.0, number));
     let id = AuthorisationId(app.ids.next().await?);
-    let ttl_ms = app.settings.health_card.authorisation_ttl_ms;
+    let expires_ms = call.now_ms + app.settings.health_card.authorisation_ttl_ms;
     let new = NewAuthorisation {
         id,
         partner,
         out_auth_no: number.to_owned(),
         token: token_of(id).code(&app.vault).0,
         created_ms: call.now_ms,
-        expires_ms: call.now_ms + ttl_ms,
+        expires_ms,
     };
     let entry = call
         .entry(About {
@@ -53,9 +53,9 @@ pub async fn handle(call: &Call<'_>, request: AuthUrlRequest) -> Result<AuthUrlR
             Ok(asked)
         })
         .await?;
-    let id = match asked {
-        Asked::New => id,
-        Asked::Again(kept) => kept.id,
+    let (id, expires_ms) = match asked {
+        Asked::New => (id, expires_ms),
+        Asked::Again(kept) => (kept.id, kept.expires_ms),
         Asked::Over => {
             return Err(Refusal::field(
                 "outAuthNo",
@@ -63,15 +63,15 @@ pub async fn handle(call: &Call<'_>, request: AuthUrlRequest) -> Result<AuthUrlR
             ));
         }
     };
-    reply(call, &token_of(id))
+    reply(call, &token_of(id), expires_ms - call.now_ms)
 }
 
-fn reply(call: &Call<'_>, token: &Token) -> Result<AuthUrlReply, Refusal> {
+fn reply(call: &Call<'_>, token: &Token, lasts_ms: i64) -> Result<AuthUrlReply, Refusal> {
     let app = call.app;
     let settings = &app.settings.health_card;
     let link = link(app, token);
     let too_long = |what: &str| Refusal::ours(format!("{what} does not fit its member"));
-    let minutes = (settings.authorisation_ttl_ms / 60_000).max(1);
+    let minutes = (lasts_ms / 60_000).max(1);
     let wx_path = settings
         .wx_mini_path
         .as_deref()

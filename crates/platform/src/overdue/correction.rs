@@ -56,7 +56,7 @@ pub async fn find_receivers(app: &App, job: &Job) -> Result<(), StoreError> {
     let askers = corrections::askers(
         &app.db,
         &revocation,
-        [Interface::OrgMdl002.code(), Interface::OrgMdl004.code()],
+        Interface::OrgMdl002.code(),
         ResultCode::Success.code(),
         hospital.org_id.as_deref().unwrap_or_default(),
         revocation.revoked_ms - ASKED_WITHIN_MS,

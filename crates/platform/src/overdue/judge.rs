@@ -262,6 +262,13 @@ impl Docket {
             }
             State::Unpaid => Err("该 orgTraceId 已上报且内容不同；如需更正，请先撤销再重新上报"),
             State::Paid => Err("该记录已缴清，不可再次上报"),
+            State::Revoked
+                if before.content == *content
+                    && same_person
+                    && items::was_revoked_by_appeal(tx, before.id)? =>
+            {
+                Err("患者对该记录的申诉已核实成立，不可原样再次上报；如确有欠费，请更正内容后上报")
+            }
             State::Revoked => {
                 let record = Item {
                     owner: owner.clone(),

@@ -9,9 +9,7 @@ use banyan_store::overdue::appeals::{self, Appeal};
 use banyan_store::overdue::items::State;
 use banyan_store::overdue::links::Visitor;
 use banyan_store::overdue::own::{self, Happened, OwnItem, Total};
-use banyan_store::vault::Place;
 
-use super::person::Identity;
 use crate::app::App;
 
 /// Records on one page: with the longest names it stays well below 30 kB.
@@ -186,8 +184,7 @@ pub fn hospital_name(app: &App, partner: PartnerId) -> String {
 /// # Errors
 /// [`StoreError::Corrupt`] where it can't be opened.
 pub fn masked_name(app: &App, visitor: &Visitor) -> Result<String, StoreError> {
-    let identity = Identity::open(&app.vault, Place::CitizenPerson, &visitor.person_sealed)?;
-    Ok(masked(identity.user_name.as_deref().unwrap_or_default()))
+    Ok(masked(&super::visitor::known(app, visitor)?.user_name))
 }
 
 fn seen_by(app: &App, look: &Look) -> SeenBy {
@@ -198,6 +195,15 @@ fn seen_by(app: &App, look: &Look) -> SeenBy {
         what: match interface {
             Some(Interface::OrgMdl002) => "查询您是否有医疗欠费".to_owned(),
             Some(Interface::OrgMdl004) => "为您打开本名单".to_owned(),
+            Some(Interface::Org002) => match look.purpose.as_deref() {
+                Some("REMIND") => "收到平台提醒：您有未结清的费用".to_owned(),
+                _ => "收到平台更正：您的一条记录已撤销".to_owned(),
+            },
+            Some(Interface::OrgEhc002) => "经您授权，取得您的电子健康卡主索引和身份信息".to_owned(),
+            Some(Interface::OrgEhc003) => "扫描您出示的电子健康码，取得主索引和身份信息".to_owned(),
+            Some(Interface::OrgEhc004) => {
+                "凭您的医保身份，取得电子健康卡主索引和身份信息".to_owned()
+            }
             Some(other) => other.spec().name.to_owned(),
             None => "查询".to_owned(),
         },

@@ -39,6 +39,7 @@ pub mod reminder;
 mod results;
 pub mod settlement;
 mod take_in;
+pub mod visitor;
 
 use banyan_protocol::dictionaries::ItemState;
 use banyan_store::overdue::items::State;

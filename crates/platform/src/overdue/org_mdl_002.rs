@@ -1,12 +1,13 @@
 //! 查询医疗欠费状况 (ORG_MDL_002): may this person be treated first and pay later?
 
+use banyan_protocol::dictionaries::ItemState;
 use banyan_protocol::overdue::org_mdl_002::{OverdueItem, QueryReply, QueryRequest};
 use banyan_protocol::wire::{Amount, ExtData, LocalTime, Scalar};
 use banyan_store::db::StoreError;
-use banyan_store::overdue::items::{self, ListedItem};
+use banyan_store::overdue::items::{self, UnpaidItem};
 use serde_json::{Map, Value};
 
-use super::{on_wire, policy};
+use super::policy;
 use crate::directory::Partner;
 use crate::inbound::call::{About, Call, exposed};
 use crate::refusal::Refusal;
@@ -64,7 +65,7 @@ pub async fn handle(call: &Call<'_>, request: QueryRequest) -> Result<QueryReply
 
 /// The traceIds under an open appeal, so that the window can judge for itself; nothing where there
 /// are none.
-fn appealed(unpaid: &[ListedItem]) -> Option<ExtData> {
+fn appealed(unpaid: &[UnpaidItem]) -> Option<ExtData> {
     let trace_ids: Vec<Value> = unpaid
         .iter()
         .filter(|item| item.appealed)
@@ -77,7 +78,7 @@ fn appealed(unpaid: &[ListedItem]) -> Option<ExtData> {
     })
 }
 
-fn listed(item: &ListedItem, hospital: &Partner) -> Result<OverdueItem, StoreError> {
+fn listed(item: &UnpaidItem, hospital: &Partner) -> Result<OverdueItem, StoreError> {
     let corrupt = |what: &str| StoreError::Corrupt(format!("item {}: {what}", item.id));
     let org_id = hospital.org_id.as_deref().unwrap_or_default();
     Ok(OverdueItem {
@@ -86,6 +87,6 @@ fn listed(item: &ListedItem, hospital: &Partner) -> Result<OverdueItem, StoreErr
         itemName: Scalar::parse(&item.item_name).map_err(|_| corrupt("itemName"))?,
         amount: Amount::from_fen(item.amount_fen).ok_or_else(|| corrupt("amount"))?,
         actualTime: LocalTime::from_epoch_ms(item.actual_ms),
-        state: on_wire(item.state),
+        state: ItemState::Unpaid,
     })
 }

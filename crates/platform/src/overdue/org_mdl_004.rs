@@ -4,13 +4,14 @@ use banyan_protocol::overdue::org_mdl_004::{EntryLinkReply, EntryLinkRequest};
 use banyan_protocol::wire::Scalar;
 use banyan_store::db::StoreError;
 use banyan_store::journal;
-use banyan_store::overdue::links::{self, Visitor};
-use banyan_store::vault::Place;
+use banyan_store::overdue::links;
 
-use super::person::Identity;
-use crate::h5;
+use super::visitor::{Known, visitor};
 use crate::inbound::call::{About, Call, exposed};
 use crate::refusal::Refusal;
+
+/// Entry links are this path and a token.
+const ENTRY_PATH: &str = "/h5/in";
 
 /// Answers ORG_MDL_004.
 ///
@@ -31,18 +32,13 @@ pub async fn handle(call: &Call<'_>, request: EntryLinkRequest) -> Result<EntryL
         request.idNo.expose().as_str(),
         exposed(request.ehealthCardId.as_ref()),
     )?;
-    let identity = Identity {
-        id_type: Some(request.idType.code().to_owned()),
-        id_no: Some(request.idNo.expose().as_str().to_owned()),
-        user_name: Some(request.userName.expose().as_str().to_owned()),
-        mobile_phone: None,
+    let known = Known {
+        id_type: request.idType.code().to_owned(),
+        id_no: request.idNo.expose().as_str().to_owned(),
+        user_name: request.userName.expose().as_str().to_owned(),
     };
-    let visitor = Visitor {
-        partner: call.partner.id,
-        person,
-        person_sealed: app.vault.seal(Place::CitizenPerson, &identity.to_bytes()),
-    };
-    let token = h5::session::Token::generate(&*app.world.random);
+    let visitor = visitor(app, call.partner.id, known);
+    let token = crate::token::Token::generate(&*app.world.random);
     let code = token.code(&app.vault);
     let entry = call
         .entry(About {
@@ -57,7 +53,7 @@ pub async fn handle(call: &Call<'_>, request: EntryLinkRequest) -> Result<EntryL
             journal::append(tx, std::slice::from_ref(&entry))
         })
         .await?;
-    let url = format!("{}{}/{}", app.public_url, h5::ENTRY_PATH, token.text());
+    let url = format!("{}{}/{}", app.public_url, ENTRY_PATH, token.text());
     Ok(EntryLinkReply {
         mdrUrl: Scalar::parse(&url)
             .map_err(|_| Refusal::ours("an entry link does not fit in 200 characters"))?,

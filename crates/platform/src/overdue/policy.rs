@@ -1,7 +1,7 @@
 //! 是否享受先诊后付: when somebody with unpaid items may still be treated first.
 
 use banyan_protocol::dictionaries::Next;
-use banyan_store::overdue::items::ListedItem;
+use banyan_store::overdue::items::UnpaidItem;
 
 use crate::settings::{AppealedItems, NextPolicy};
 
@@ -9,7 +9,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// Decides by the policy; the default is the guide's own rule, no unpaid item (1.2.2).
 #[must_use]
-pub fn next(policy: &NextPolicy, unpaid: &[ListedItem], now_ms: i64) -> Next {
+pub fn next(policy: &NextPolicy, unpaid: &[UnpaidItem], now_ms: i64) -> Next {
     let counted = unpaid.iter().filter(|item| {
         let grown = now_ms - item.actual_ms >= i64::from(policy.grace_days) * DAY_MS;
         let of_kind = policy.fee_types.is_empty() || policy.fee_types.contains(&item.fee_type);
@@ -27,20 +27,17 @@ pub fn next(policy: &NextPolicy, unpaid: &[ListedItem], now_ms: i64) -> Next {
 #[cfg(test)]
 mod tests {
     use banyan_store::ids::{ItemId, PartnerId};
-    use banyan_store::overdue::items::State;
 
     use super::*;
 
-    fn item(fee_type: &str, amount_fen: i64, age_days: i64) -> ListedItem {
-        ListedItem {
+    fn item(fee_type: &str, amount_fen: i64, age_days: i64) -> UnpaidItem {
+        UnpaidItem {
             id: ItemId(1),
             partner: PartnerId(1),
             fee_type: fee_type.to_owned(),
             item_name: "诊查费".to_owned(),
             amount_fen,
             actual_ms: 100 * DAY_MS - age_days * DAY_MS,
-            state: State::Unpaid,
-            changed_ms: 0,
             appealed: false,
         }
     }
@@ -54,7 +51,7 @@ mod tests {
 
     #[test]
     fn an_appealed_item_counts_unless_it_is_set_aside() {
-        let appealed = ListedItem {
+        let appealed = UnpaidItem {
             appealed: true,
             ..item("01", 1, 0)
         };
@@ -76,7 +73,7 @@ mod tests {
             fee_types: vec!["01".to_owned()],
             appealed: AppealedItems::Count,
         };
-        let decide = |items: &[ListedItem]| next(&policy, items, 100 * DAY_MS);
+        let decide = |items: &[UnpaidItem]| next(&policy, items, 100 * DAY_MS);
         let (small, large) = (item("01", 5_000, 7), item("01", 10_001, 7));
         assert_eq!(decide(&[small.clone(), small.clone()]), Next::Yes);
         assert_eq!(

@@ -20,6 +20,8 @@ pub enum Settled {
     Unchanged,
     /// The record was moved.
     Changed(State),
+    /// It is not, but something else had changed the record while the hospital was asked.
+    ChangedMeanwhile,
 }
 
 /// The question about one record.
@@ -79,8 +81,10 @@ pub async fn take_word(
         .await?;
     Ok(if moved {
         Settled::Changed(to)
-    } else {
+    } else if to == State::Unpaid {
         Settled::Unchanged
+    } else {
+        Settled::ChangedMeanwhile
     })
 }
 

@@ -20,6 +20,9 @@ const ROUND: i64 = 8;
 /// nightly reconciliation asks it anyway.
 const RETRY_DELAYS_MS: [i64; 4] = [60_000, 10 * 60_000, 3_600_000, 6 * 3_600_000];
 
+/// How long a lane rests where something of ours failed that may pass.
+const FAILED_PAUSE_MS: i64 = 5_000;
+
 pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
     let (now_ms, node) = (app.now_ms(), app.node);
     let lease = app
@@ -31,17 +34,35 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         .await?;
     let Some(lease) = lease else { return Ok(()) };
     let mut ends = Vec::with_capacity(lease.jobs.len());
+    let mut state = LaneState::WELL;
     for job in &lease.jobs {
         if app.is_stopping() {
             break;
         }
-        ends.push((job.id, ask(app, PartnerId(lane), job).await?));
+        match ask(app, PartnerId(lane), job).await {
+            Ok(end) => ends.push((job.id, end)),
+            Err(error @ StoreError::Corrupt(_)) => {
+                app.meters.failure("appeal");
+                tracing::error!(%error, appeal = job.subject, "an appeal can't be read; its hospital is not asked");
+                let fault = error.to_string();
+                ends.push((job.id, JobEnd::GivenUp { fault }));
+            }
+            Err(error) => {
+                app.meters.failure("appeal");
+                tracing::error!(%error, appeal = job.subject, "a hospital could not be asked about an appeal yet");
+                state = LaneState {
+                    failures: lease.failures.saturating_add(1),
+                    paused_until_ms: app.now_ms() + FAILED_PAUSE_MS,
+                };
+                break;
+            }
+        }
     }
     let now_ms = app.now_ms();
     app.db
         .write(move |tx| {
             queue::end(tx, JobKind::Appeal, &ends, now_ms)?;
-            queue::release(tx, JobKind::Appeal, lane, node, LaneState::WELL)
+            queue::release(tx, JobKind::Appeal, lane, node, state)
         })
         .await
 }
@@ -69,7 +90,7 @@ async fn ask(app: &App, hospital: PartnerId, job: &Job) -> Result<JobEnd, StoreE
             Ok(JobEnd::Done)
         }
         // The record's own change has ended the appeal.
-        Ok(Settled::Changed(_)) => Ok(JobEnd::Done),
+        Ok(Settled::Changed(_) | Settled::ChangedMeanwhile) => Ok(JobEnd::Done),
         Err(fault) => {
             note(app, id, Step::HospitalSilent).await?;
             let place = usize::try_from(job.attempts).unwrap_or(usize::MAX);

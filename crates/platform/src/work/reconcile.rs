@@ -71,7 +71,7 @@ async fn ask_about_sample(app: &App, partner: &Partner) -> Result<(), StoreError
             Ok(settled) => {
                 failures = 0;
                 asked += 1;
-                changed += u32::from(settled != Settled::Unchanged);
+                changed += u32::from(matches!(settled, Settled::Changed(_)));
             }
             Err(fault) => {
                 tracing::info!(partner = &*partner.app_id, %fault, "a hospital did not say how an item stands");

@@ -45,3 +45,65 @@ for (const area of document.querySelectorAll("textarea[data-most]")) {
   area.addEventListener("input", count);
   count();
 }
+
+// The code of a health card lives for a short while: it is exchanged for a new one before that is
+// over, and at once when its holder looks at it again.
+const box = document.querySelector("[data-lives-ms]");
+if (box) {
+  const lives = Number(box.dataset.livesMs);
+  const [left, over, another] = [".left", ".over", ".actions a"].map((css) => box.querySelector(css));
+  const source = box.querySelector("img").getAttribute("src");
+  let picture = box.querySelector("img");
+  let until = Date.now() + lives;
+  let asking = false;
+  // Tries that failed, and until when the next one waits.
+  let failed = 0;
+  let rest = 0;
+  const exchange = () => {
+    if (asking) return;
+    asking = true;
+    const asked = Date.now();
+    const next = new Image(picture.width, picture.height);
+    next.alt = picture.alt;
+    next.onload = () => {
+      picture.replaceWith(next);
+      picture = next;
+      until = asked + lives;
+      asking = false;
+      failed = 0;
+      show();
+    };
+    next.onerror = () => {
+      asking = false;
+      failed += 1;
+      rest = Date.now() + 3000;
+      show();
+    };
+    // Another address each time, or the browser takes the picture that it has.
+    next.src = `${source}?${asked}`;
+  };
+  const show = () => {
+    const now = Date.now();
+    const seconds = Math.ceil((until - now) / 1000);
+    left.textContent = `还有 ${Math.max(seconds, 1)} 秒有效，会自动更换`;
+    box.classList.toggle("gone", now >= until);
+    over.hidden = now < until;
+    if (!document.hidden && until - now < lives / 6 && failed < 3 && now >= rest) exchange();
+  };
+  // Where even the first picture does not come, the next try says so.
+  const missed = () => {
+    until = 0;
+    show();
+  };
+  if (picture.complete && !picture.naturalWidth) missed();
+  else picture.addEventListener("error", missed);
+  another.addEventListener("click", (event) => {
+    // Where pictures don't come any more, the page itself says why.
+    if (failed) return;
+    event.preventDefault();
+    exchange();
+  });
+  document.addEventListener("visibilitychange", show);
+  setInterval(show, 250);
+  show();
+}

@@ -56,6 +56,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         "V0009__notices",
         include_str!("../../migrations/V0009__notices.sql"),
     ),
+    (
+        "V0010__look_up",
+        include_str!("../../migrations/V0010__look_up.sql"),
+    ),
 ];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number

@@ -125,6 +125,20 @@ pub async fn by_token(db: &Db, token: &[u8; 32]) -> Result<Option<Authorisation>
     .await
 }
 
+/// Whether an authorisation is open; if it is, nobody else counts or ends it before this
+/// transaction does.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn hold_open(tx: &mut Tx<'_>, id: AuthorisationId, now_ms: i64) -> Result<bool, StoreError> {
+    let held = tx.execute(
+        "UPDATE ehc_authorisation SET tries = tries \
+         WHERE id = $1 AND state = 'ing' AND expires_ms > $2",
+        &[id.into(), now_ms.into()],
+    )?;
+    Ok(held > 0)
+}
+
 /// Counts a wrong claim; with `most` of them the authorisation fails for this reason. Gives how
 /// many are left, `None` where the authorisation is over.
 ///

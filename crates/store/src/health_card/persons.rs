@@ -113,20 +113,25 @@ pub(super) fn by_codes(
     tx.query_each(BY_CODE, &sets, |row| read(row, vault))
 }
 
-/// Writes anew who somebody is; index and identity number stay.
-pub(super) fn rewrite(
+/// Changes who somebody is; index and identity number stay. What is changed is read once nobody else
+/// can change it, so that of two who change at once neither undoes the other.
+pub(super) fn change(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    person: &Person,
+    id: HealthCardPersonId,
     now_ms: i64,
+    change: impl FnOnce(&mut Identity),
 ) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE person SET sealed = $2, changed_ms = $3 WHERE id = $1",
-        &[
-            person.id.into(),
-            person.identity.seal(vault).into(),
-            now_ms.into(),
-        ],
+        "UPDATE person SET changed_ms = $2 WHERE id = $1",
+        &[id.into(), now_ms.into()],
+    )?;
+    let mut person = in_tx(tx, vault, id)?
+        .ok_or_else(|| StoreError::Corrupt(format!("person {id} is to be changed and is gone")))?;
+    change(&mut person.identity);
+    tx.execute(
+        "UPDATE person SET sealed = $2 WHERE id = $1",
+        &[id.into(), person.identity.seal(vault).into()],
     )?;
     Ok(())
 }

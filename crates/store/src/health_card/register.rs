@@ -3,7 +3,9 @@
 //!
 //! A claim either makes a person, or is about one who is registered already. It never changes a
 //! registered name and never leads a number to another person: such a claim is refused, kept for
-//! review, and changes nothing else. What was unknown (phone, sex, birthday) it may complete.
+//! review, and changes nothing else. What was unknown (phone, sex, birthday) it may complete, unless
+//! nobody vouches for it: whoever comes with nothing but a link could else make somebody's card his
+//! own by being the first to name a phone.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +25,7 @@ pub struct Claim {
     sealed: Vec<u8>,
     number: Option<InsuredCode>,
     claimed: Claimed,
+    completes: bool,
 }
 
 /// What a claim came to.
@@ -55,7 +58,15 @@ impl Claim {
             sealed: identity.seal(vault),
             number: psn_no.as_deref().map(|number| vault.insured_code(number)),
             claimed: Claimed { identity, psn_no },
+            completes: true,
         }
+    }
+
+    /// The same by somebody for whom nobody vouches: it adds nothing to who is registered.
+    #[must_use]
+    pub fn unvouched(mut self) -> Self {
+        self.completes = false;
+        self
     }
 }
 
@@ -183,7 +194,7 @@ impl<'a> Register<'a> {
         if let Some(other) = leads_to.filter(|other| *other != id) {
             return Registered::NumberContradicts(other);
         }
-        let mut added = complete(&mut person.identity, identity);
+        let mut added = claim.completes && complete(&mut person.identity, identity);
         if added {
             judged.completed.insert(id, person.clone());
         }
@@ -209,8 +220,10 @@ impl Judged<'_> {
         source: &str,
         now_ms: i64,
     ) -> Result<Vec<Registered>, StoreError> {
-        for person in self.completed.values() {
-            persons::rewrite(tx, vault, person, now_ms)?;
+        for (id, known) in &self.completed {
+            persons::change(tx, vault, *id, now_ms, |identity| {
+                complete(identity, &known.identity);
+            })?;
         }
         if !insert_numbers(tx, &self.numbers, now_ms)? {
             // Another node has taken some of them at this very moment.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::names::folded;
-use super::persons::{self, Identity, Person};
+use super::persons::{self, Identity};
 use super::{insured, register};
 use crate::db::{Db, Row, StoreError, Tx};
 use crate::ids::{HealthCardPersonId, ReviewId};
@@ -102,7 +102,9 @@ pub fn keep(
     };
     let code = vault.content_code(format!("{}\n{code}", contradiction.kind.as_text()).as_bytes());
     let counted = tx.execute(
-        "UPDATE name_review SET times = times + 1, last_ms = $3 \
+        // A claim that was taken once and contradicts again is a new question.
+        "UPDATE name_review SET times = times + 1, last_ms = $3, \
+         state = CASE WHEN state = 'taken' THEN 'open' ELSE state END \
          WHERE person_id = $1 AND claim_code = $2",
         &[contradiction.person.into(), (&code).into(), now_ms.into()],
     )?;
@@ -110,8 +112,8 @@ pub fn keep(
         return Ok(());
     }
     let open = tx.query_opt(
-        "SELECT COUNT(*) FROM name_review WHERE person_id = $1 AND state = 'open'",
-        &[contradiction.person.into()],
+        "SELECT COUNT(*) FROM name_review WHERE person_id = $1 AND state = 'open' AND source = $2",
+        &[contradiction.person.into(), contradiction.source.into()],
         |row| row.get::<i64>(0),
     )?;
     if open.unwrap_or_default() >= MOST_OPEN {
@@ -219,16 +221,10 @@ pub fn take_claim(
     }
     match review.kind {
         Kind::Name => {
-            let person = persons::in_tx(tx, vault, review.person)?
-                .ok_or_else(|| StoreError::Corrupt(format!("review {id} is about nobody")))?;
-            let renamed = Person {
-                identity: Identity {
-                    user_name: claimed.identity.user_name,
-                    ..person.identity
-                },
-                ..person
-            };
-            persons::rewrite(tx, vault, &renamed, now_ms)?;
+            let name = claimed.identity.user_name;
+            persons::change(tx, vault, review.person, now_ms, |identity| {
+                identity.user_name = name;
+            })?;
         }
         Kind::Number => {
             let code = register::code_of(vault, &claimed.identity);

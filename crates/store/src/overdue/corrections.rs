@@ -121,7 +121,7 @@ pub async fn revocation(db: &Db, id: i64) -> Result<Option<Revocation>, StoreErr
 pub async fn askers(
     db: &Db,
     revocation: &Revocation,
-    codes: [&str; 2],
+    code: &str,
     success: &str,
     org_id: &str,
     from_ms: i64,
@@ -129,14 +129,13 @@ pub async fn askers(
     db.query(
         "SELECT partner_id, MAX(at_ms) FROM journal \
          WHERE person = $1 AND at_ms >= $2 AND at_ms <= $3 AND direction = 0 \
-         AND interface IN ($4, $5) AND result = $6 AND (subject IS NULL OR subject = $7) \
-         AND partner_id <> $8 GROUP BY partner_id ORDER BY partner_id",
+         AND interface = $4 AND result = $5 AND (subject IS NULL OR subject = $6) \
+         AND partner_id <> $7 GROUP BY partner_id ORDER BY partner_id",
         &[
             (&revocation.person.0).into(),
             from_ms.max(revocation.since_ms).into(),
             revocation.revoked_ms.into(),
-            codes[0].into(),
-            codes[1].into(),
+            code.into(),
             success.into(),
             org_id.into(),
             revocation.partner.into(),

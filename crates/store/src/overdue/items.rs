@@ -61,9 +61,9 @@ pub enum State {
     Revoked,
 }
 
-/// A record as a person's list shows it.
+/// An unpaid record as it stands against somebody: all of it is in the index by person.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedItem {
+pub struct UnpaidItem {
     /// Its id.
     pub id: ItemId,
     /// Which hospital reported it.
@@ -76,11 +76,7 @@ pub struct ListedItem {
     pub amount_fen: i64,
     /// 产生时间.
     pub actual_ms: i64,
-    /// How it stands.
-    pub state: State,
-    /// When it last changed.
-    pub changed_ms: i64,
-    /// Whether an appeal against it is open.
+    /// Whether its person contests it.
     pub appealed: bool,
 }
 
@@ -224,8 +220,9 @@ pub async fn by_ids(db: &Db, ids: &[ItemId]) -> Result<Vec<Item>, StoreError> {
 }
 
 /// What a person has unpaid, as `asker` may see it: real-name records of every hospital, and the
-/// asker's own besides. `of` narrows it to one hospital. At most `limit` records, in the order of
-/// their ids: the index gives it for nothing, and this is the look-up that everybody waits for.
+/// asker's own besides. `of` narrows it to one hospital. At most `limit` records, in the order in
+/// which they were reported. This is the look-up that everybody waits for; it reads nothing but the
+/// index by person, and so what it asks for must stand there.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -235,21 +232,24 @@ pub async fn unpaid_of_person(
     asker: PartnerId,
     of: Option<PartnerId>,
     limit: i64,
-) -> Result<Vec<ListedItem>, StoreError> {
-    db.query(
-        "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, changed_ms, \
-         appealed FROM overdue_item WHERE person = $1 AND state = 0 \
-         AND (real_name = 1 OR partner_id = $2) AND ($3 = 0 OR partner_id = $3) \
-         ORDER BY id LIMIT $4",
-        &[
-            (&person.0).into(),
-            asker.into(),
-            of.map_or(0, |partner| partner.0).into(),
-            limit.into(),
-        ],
-        read_listed,
-    )
-    .await
+) -> Result<Vec<UnpaidItem>, StoreError> {
+    let mut unpaid = db
+        .query(
+            "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, appealed \
+             FROM overdue_item WHERE person = $1 AND state = 0 \
+             AND (real_name = 1 OR partner_id = $2) AND ($3 = 0 OR partner_id = $3) LIMIT $4",
+            &[
+                (&person.0).into(),
+                asker.into(),
+                of.map_or(0, |partner| partner.0).into(),
+                limit.into(),
+            ],
+            read_unpaid,
+        )
+        .await?;
+    // Here rather than in the statement: nearly always there is one, or none.
+    unpaid.sort_unstable_by_key(|item| item.id);
+    Ok(unpaid)
 }
 
 /// How many records there are, whatever their state.
@@ -350,6 +350,20 @@ pub fn make_real_name(
         ],
     )?;
     note_change(tx, change, now_ms)
+}
+
+/// Whether it was an appeal that revoked this record.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn was_revoked_by_appeal(tx: &mut Tx<'_>, item: ItemId) -> Result<bool, StoreError> {
+    let cause = tx.query_opt(
+        "SELECT cause FROM overdue_change WHERE item_id = $1 AND to_state = 2 \
+         ORDER BY id DESC LIMIT 1",
+        &[item.into()],
+        |row| row.get::<String>(0),
+    )?;
+    Ok(cause.as_deref() == Some(Cause::Appeal.as_text()))
 }
 
 /// Writes a revoked record anew, with what was reported now, and keeps its id. Gives whether it
@@ -558,16 +572,14 @@ fn read_unchecked(row: &Row<'_>) -> Result<UncheckedItem, StoreError> {
     })
 }
 
-fn read_listed(row: &Row<'_>) -> Result<ListedItem, StoreError> {
-    Ok(ListedItem {
+fn read_unpaid(row: &Row<'_>) -> Result<UnpaidItem, StoreError> {
+    Ok(UnpaidItem {
         id: ItemId(row.get(0)?),
         partner: PartnerId(row.get(1)?),
         fee_type: row.get(2)?,
         item_name: row.get(3)?,
         amount_fen: row.get(4)?,
         actual_ms: row.get(5)?,
-        state: State::from_number(row.get(6)?)?,
-        changed_ms: row.get(7)?,
-        appealed: row.get(8)?,
+        appealed: row.get(6)?,
     })
 }

@@ -93,6 +93,32 @@ pub fn enter(
     Ok(true)
 }
 
+/// Opens a session without a link, for whoever has shown otherwise who he is.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn open(
+    tx: &mut Tx<'_>,
+    session: TokenCode,
+    visitor: &Visitor,
+    now_ms: i64,
+    expires_ms: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO citizen_session (token, partner_id, person, person_sealed, created_ms, \
+         expires_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+        &[
+            (&session.0).into(),
+            visitor.partner.into(),
+            (&visitor.person.0).into(),
+            (&visitor.person_sealed).into(),
+            now_ms.into(),
+            expires_ms.into(),
+        ],
+    )?;
+    Ok(())
+}
+
 /// Who holds this session.
 ///
 /// # Errors

@@ -33,7 +33,9 @@ pub enum Which {
 }
 
 /// Has jobs done again, from their first attempt; their ids stay. Lifts the pause of the lanes
-/// concerned. Means the jobs of every kind that the lanes of this kind carry. Gives how many.
+/// concerned. Means the jobs of every kind that the lanes of this kind carry; but of those that were
+/// done, no reminder: nobody is to be reminded again because a partner lost what it was told. Gives
+/// how many.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -82,8 +84,8 @@ pub fn redo(tx: &mut Tx<'_>, kind: JobKind, which: Which, now_ms: i64) -> Result
         } => tx.execute(
             // What was left in the window ended after its beginning, which the index knows.
             "UPDATE job SET state = 0, due_ms = $5, since_ms = $5, attempts = 0, \
-             ended_ms = NULL WHERE state = 1 AND ended_ms >= $3 AND kind IN ($1, $6, $7) AND lane = $2 \
-             AND created_ms >= $3 AND created_ms < $4",
+             ended_ms = NULL WHERE state = 1 AND ended_ms >= $3 AND kind IN ($1, $6, $7) \
+             AND kind <> $8 AND lane = $2 AND created_ms >= $3 AND created_ms < $4",
             &[
                 first.into(),
                 lane.into(),
@@ -92,6 +94,7 @@ pub fn redo(tx: &mut Tx<'_>, kind: JobKind, which: Which, now_ms: i64) -> Result
                 now_ms.into(),
                 second.into(),
                 third.into(),
+                JobKind::Reminder.as_number().into(),
             ],
         ),
         Which::GivenUp => tx.execute(

@@ -79,8 +79,7 @@ impl Checkpointer {
             Checkpoints::Writer { pages } => pages,
         };
         if pages >= backstop {
-            self.readers.end_stale_snapshots();
-            passive(writer);
+            passive(writer, &self.readers);
         } else if let Some((poke, _)) = &self.thread
             && pages - self.poked_at >= POKE_EVERY_PAGES
         {
@@ -104,17 +103,23 @@ fn serve(connection: &Connection, readers: &Readers, pokes: &Receiver<()>) {
         if poked == Err(RecvTimeoutError::Disconnected) {
             return;
         }
-        readers.end_stale_snapshots();
-        if poked.is_ok() {
-            passive(connection);
+        match poked {
+            Ok(()) => passive(connection, readers),
+            Err(_) => readers.end_stale_snapshots(),
         }
     }
 }
 
 /// Moves what can be moved without making anybody wait. A failure loses nothing, the log grows.
-fn passive(connection: &Connection) {
-    let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-    if let Err(error) = moved {
-        tracing::warn!(%error, "SQLite's log could not be moved into its file");
+fn passive(connection: &Connection, readers: &Readers) {
+    readers.end_stale_snapshots();
+    let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        // How many pages the log has, and how many of them the file has too.
+        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    });
+    match moved {
+        Ok(true) => readers.end_snapshots(),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "SQLite's log could not be moved into its file"),
     }
 }

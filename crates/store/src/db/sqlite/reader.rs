@@ -6,12 +6,15 @@
 //! To begin and end a read costs SQLite two system calls and a look at the log's index, as much as
 //! a fifth of a point look-up. So a connection stays in its snapshot as long as nothing was
 //! committed since: whoever has the answer to a write sees it. What other programs commit is seen
-//! at the latest after [`SNAPSHOT_LASTS`]. The checkpointer ends snapshots that nobody uses, which
-//! would keep the log from being begun anew.
+//! at the latest after [`SNAPSHOT_LASTS`].
+//!
+//! A snapshot of the log keeps it from being begun anew, one of the file alone does not. So the
+//! checkpointer ends those that nobody would use any more, and once the whole log is in the file it
+//! ends all: whoever reads next reads the file, and the next write begins the log anew.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +30,8 @@ pub(super) struct Readers {
     path: PathBuf,
     busy_timeout: Duration,
     counts: Arc<Counts>,
+    /// Raised to end the snapshots of all.
+    era: AtomicU64,
     slots: Box<[Mutex<Option<Reader>>]>,
 }
 
@@ -38,9 +43,16 @@ struct Reader {
 /// An open read transaction.
 #[derive(Clone, Copy)]
 struct Snapshot {
+    age: Age,
+    began: Instant,
+}
+
+/// What a snapshot must not be older than.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Age {
     /// Commits of this process before it began.
     commits: u64,
-    began: Instant,
+    era: u64,
 }
 
 impl Readers {
@@ -51,6 +63,7 @@ impl Readers {
             path: path.to_owned(),
             busy_timeout,
             counts,
+            era: AtomicU64::new(0),
             slots: (0..(cores + 2).min(64)).map(|_| Mutex::default()).collect(),
         }
     }
@@ -67,12 +80,12 @@ impl Readers {
                 snapshot: None,
             }),
         };
-        let commits = self.counts.commits();
-        if !reader.is_current(commits) {
+        let age = self.age();
+        if !reader.is_current(age) {
             reader.end_snapshot()?;
             statement::execute(&reader.connection, "BEGIN", &[])?;
             reader.snapshot = Some(Snapshot {
-                commits,
+                age,
                 began: Instant::now(),
             });
         }
@@ -84,16 +97,22 @@ impl Readers {
         outcome
     }
 
+    /// Ends every snapshot; one that is in use at the moment is not used again.
+    pub(super) fn end_snapshots(&self) {
+        self.era.fetch_add(1, Ordering::AcqRel);
+        self.end_stale_snapshots();
+    }
+
     /// Ends the snapshots that no read would use any more.
     pub(super) fn end_stale_snapshots(&self) {
-        let commits = self.counts.commits();
+        let age = self.age();
         for slot in &self.slots {
             // One that is locked is in use, and its thread renews it by itself.
             let Ok(mut slot) = slot.try_lock() else {
                 continue;
             };
             if let Some(reader) = &mut *slot
-                && !reader.is_current(commits)
+                && !reader.is_current(age)
                 && let Err(error) = reader.end_snapshot()
             {
                 tracing::warn!(%error, "a snapshot of SQLite could not be ended");
@@ -104,6 +123,13 @@ impl Readers {
     pub(super) fn close(&self) {
         for slot in &self.slots {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    fn age(&self) -> Age {
+        Age {
+            commits: self.counts.commits(),
+            era: self.era.load(Ordering::Acquire),
         }
     }
 
@@ -126,9 +152,9 @@ impl Readers {
 }
 
 impl Reader {
-    fn is_current(&self, commits: u64) -> bool {
+    fn is_current(&self, age: Age) -> bool {
         self.snapshot.is_some_and(|snapshot| {
-            snapshot.commits == commits && snapshot.began.elapsed() < SNAPSHOT_LASTS
+            snapshot.age == age && snapshot.began.elapsed() < SNAPSHOT_LASTS
         })
     }
 

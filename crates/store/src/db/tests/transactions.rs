@@ -1,9 +1,10 @@
 //! What is kept, what is not, and who else is touched.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::db::settings::Checkpoints;
 use crate::db::{Db, DbSettings, Engine, StoreError, Tx};
 use crate::on_both_engines;
 use crate::testing::open_unmigrated;
@@ -344,5 +345,45 @@ async fn a_reader_s_snapshot_does_not_last_on_sqlite() {
         false
     });
     assert!(emptied.await.unwrap());
+    db.close().await;
+}
+
+/// Readers that never pause do not keep the log from being begun anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn the_log_is_begun_anew_while_others_read_on_sqlite() {
+    let db = open_unmigrated(Engine::Sqlite, |settings| {
+        settings.checkpoints = Checkpoints::OwnThread { backstop_pages: 64 };
+    })
+    .await;
+    notes(&db).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (db, over) = (db.db.clone(), over.clone());
+            tokio::spawn(async move {
+                while !over.load(Ordering::Relaxed) {
+                    count(&db).await;
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for id in 0..1_000_i64 {
+        db.write(move |tx| {
+            let body = vec![7; 12_000];
+            let values = [id.into(), body.into()];
+            tx.execute("INSERT INTO notes (id, seal) VALUES ($1, $2)", &values)
+        })
+        .await
+        .unwrap();
+    }
+    over.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    let path = db.url.strip_prefix("sqlite:").unwrap();
+    let log = std::fs::metadata(format!("{path}-wal")).unwrap().len();
+    // Some 16 MB went through it.
+    assert!(log < 4_000_000, "{log}");
     db.close().await;
 }

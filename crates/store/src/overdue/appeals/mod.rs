@@ -19,6 +19,8 @@ use crate::db::{Row, StoreError, Tx, Val};
 use crate::ids::{AppealId, ItemId, JobId, PartnerId};
 use crate::vault::PersonCode;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// An appeal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Appeal {
@@ -262,15 +264,21 @@ pub fn decide(
     by: &str,
     now_ms: i64,
 ) -> Result<Decided, StoreError> {
-    let found = tx.query_opt(
-        "SELECT item_id, state FROM overdue_appeal WHERE id = $1",
-        &[id.into()],
-        |row| Ok((ItemId(row.get(0)?), Standing::from_number(row.get(1)?)?)),
-    )?;
-    let Some((item, standing)) = found else {
+    let read = |tx: &mut Tx<'_>| {
+        tx.query_opt(
+            "SELECT item_id, state FROM overdue_appeal WHERE id = $1",
+            &[id.into()],
+            |row| Ok((ItemId(row.get(0)?), Standing::from_number(row.get(1)?)?)),
+        )
+    };
+    let Some((item, _)) = read(tx)? else {
         return Ok(Decided::Unknown);
     };
     lock_item(tx, item)?;
+    // How it stands once nobody else can change it.
+    let Some((_, standing)) = read(tx)? else {
+        return Ok(Decided::Unknown);
+    };
     let (to, step) = match decision {
         Decision::Uphold { .. } => (Standing::Upheld, Step::Upheld),
         Decision::Reject => (Standing::Rejected, Step::Rejected),
@@ -340,6 +348,14 @@ pub fn note(tx: &mut Tx<'_>, id: AppealId, step: Step, now_ms: i64) -> Result<bo
     note_step(tx, id, step, now_ms)
 }
 
+/// Notes that an operator looked at what is in an appeal, however it stands: once in a day.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn note_viewed(tx: &mut Tx<'_>, id: AppealId, now_ms: i64) -> Result<(), StoreError> {
+    note_step_since(tx, id, Step::Viewed, now_ms - DAY_MS, now_ms).map(drop)
+}
+
 /// Removes at most `limit` appeals that ended before `before_ms`, with their progress.
 ///
 /// # Errors
@@ -393,12 +409,23 @@ fn end(tx: &mut Tx<'_>, id: AppealId, to: Standing, now_ms: i64) -> Result<bool,
 
 /// The appeal's row was written just before in this transaction, so nobody else numbers its steps.
 fn note_step(tx: &mut Tx<'_>, id: AppealId, step: Step, now_ms: i64) -> Result<bool, StoreError> {
+    note_step_since(tx, id, step, i64::MIN, now_ms)
+}
+
+/// Notes a step that was not noted after `since_ms`.
+fn note_step_since(
+    tx: &mut Tx<'_>,
+    id: AppealId,
+    step: Step,
+    since_ms: i64,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
     let (last, again) = tx
         .query_opt(
             "SELECT COALESCE(MAX(number), 0), \
-             COALESCE(SUM(CASE WHEN step = $2 THEN 1 ELSE 0 END), 0) \
+             COALESCE(SUM(CASE WHEN step = $2 AND at_ms > $3 THEN 1 ELSE 0 END), 0) \
              FROM overdue_appeal_event WHERE appeal_id = $1",
-            &[id.into(), step.as_text().into()],
+            &[id.into(), step.as_text().into(), since_ms.into()],
             |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)),
         )?
         .unwrap_or_default();
