@@ -14,6 +14,9 @@ const PEERS: [(&str, &str); 5] = [
     ("chromedriver", "chromium-driver"),
 ];
 
+/// Python's library for the client example; Debian's own Python finds Debian's package.
+const PYTHON_LIBRARY: &str = "python3-cryptography";
+
 /// Chinese letters for the browser, without which its pictures show boxes.
 const FONT: (&str, &str) = (
     "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
@@ -28,6 +31,10 @@ pub(crate) fn bring_peers() {
         .filter(|(program, _)| !starts(program))
         .map(|(_, package)| *package)
         .collect();
+    let imports = |python: &str| answers(Command::new(python).args(["-c", "import cryptography"]));
+    if !["python3", "/usr/bin/python3"].into_iter().any(imports) {
+        missing.push(PYTHON_LIBRARY);
+    }
     if !Path::new(FONT.0).exists() {
         missing.push(FONT.1);
     }

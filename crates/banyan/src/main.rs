@@ -13,7 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    appeal, audit, batch, call, callback, interface, migrate, partner, person, sandbox, serve,
+    appeal, audit, batch, call, callback, conformance, doctor, interface, migrate, partner, person,
+    sandbox, serve,
 };
 
 #[global_allocator]
@@ -35,6 +36,10 @@ enum Command {
     Sandbox(sandbox::Options),
     /// 以某个接入方的身份调用接口，显示解密后的应答
     Call(call::Options),
+    /// 诊断签名与加解密：报文为何打不开，该改哪一行
+    Doctor(doctor::Options),
+    /// 一致性测试：检验医院或平台的接口是否合乎接入指南
+    Conformance(conformance::Options),
     /// 管理接入方：登记、列出、轮换密钥、停用
     Partner(partner::Options),
     /// 管理人员：导入名册、核实相互矛盾的登记、查看
@@ -60,6 +65,8 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(&options),
         Command::Sandbox(options) => sandbox::run(&options),
         Command::Call(options) => call::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
+        Command::Conformance(options) => conformance::run(&options),
         Command::Partner(options) => partner::run(&options),
         Command::Person(options) => person::run(&options),
         Command::Callback(options) => callback::run(&options),

@@ -141,10 +141,37 @@ impl HttpClient {
             .unwrap_or(Err(CallFault::Timeout))
     }
 
+    /// The same with another method and `Content-Type` than messages have: for those who test how
+    /// a partner takes it.
+    ///
+    /// # Errors
+    /// Those of [`HttpClient::post`].
+    pub async fn send_oddly(
+        &self,
+        oddity: Oddity,
+        url: &Url,
+        body: Bytes,
+        guard: &HostGuard,
+    ) -> Result<HttpReply, CallFault> {
+        let sending = self.0.deliver(oddity, url, body, guard);
+        tokio::time::timeout(self.0.call_timeout, sending)
+            .await
+            .unwrap_or(Err(CallFault::Timeout))
+    }
+
     #[cfg(test)]
     pub(crate) fn resolver(&self) -> &Resolver {
         &self.0.resolver
     }
+}
+
+/// How a message that is not sent as messages are is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oddity {
+    /// By GET.
+    Get,
+    /// By POST, with this `Content-Type`.
+    ContentType(&'static str),
 }
 
 impl Inner {
@@ -154,20 +181,35 @@ impl Inner {
         body: Bytes,
         guard: &HostGuard,
     ) -> Result<HttpReply, CallFault> {
+        self.deliver(Oddity::ContentType(CONTENT_TYPE), url, body, guard)
+            .await
+    }
+
+    async fn deliver(
+        &self,
+        oddity: Oddity,
+        url: &Url,
+        body: Bytes,
+        guard: &HostGuard,
+    ) -> Result<HttpReply, CallFault> {
         // Before resolving: whoever may not be called is not even asked for.
         guard.permits_url(url)?;
         match web_target(url)? {
-            (Host::Ipv4(address), port) => self.send(url, port, address.into(), body).await,
+            (Host::Ipv4(address), port) => self.send(oddity, url, port, address.into(), body).await,
             (Host::Ipv6(address), port) => {
                 let address = IpAddr::V6(address).to_canonical();
-                self.send(url, port, address, body).await
+                self.send(oddity, url, port, address, body).await
             }
-            (Host::Domain(name), port) => self.send_by_name(url, name, port, body, guard).await,
+            (Host::Domain(name), port) => {
+                self.send_by_name(oddity, url, name, port, body, guard)
+                    .await
+            }
         }
     }
 
     async fn send_by_name(
         &self,
+        oddity: Oddity,
         url: &Url,
         name: &str,
         port: u16,
@@ -180,7 +222,7 @@ impl Inner {
         }
         let mut fault = None;
         for address in resolved.addresses() {
-            match self.send(url, port, address, body.clone()).await {
+            match self.send(oddity, url, port, address, body.clone()).await {
                 Err(CallFault::Connect(unreached)) => fault = Some(unreached),
                 reached => {
                     resolved.worked(address);
@@ -197,19 +239,21 @@ impl Inner {
 
     async fn send(
         &self,
+        oddity: Oddity,
         url: &Url,
         port: u16,
         checked: IpAddr,
         body: Bytes,
     ) -> Result<HttpReply, CallFault> {
         let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
+        let (method, content_type) = match oddity {
+            Oddity::Get => (Method::GET, CONTENT_TYPE),
+            Oddity::ContentType(content_type) => (Method::POST, content_type),
+        };
+        *request.method_mut() = method;
         *request.uri_mut() = checked_target(url, port, checked)?;
         let headers = request.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            const { HeaderValue::from_static(CONTENT_TYPE) },
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(
             const { HeaderName::from_static(SIGN_VERSION_HEADER) },
             const { HeaderValue::from_static(SIGN_VERSION) },

@@ -117,6 +117,21 @@ impl Desk {
         Ok(partners::all(&self.db, &self.vault, now_ms).await?)
     }
 
+    /// The live secrets of a partner, the one in use first, so that a captured message of its can
+    /// be examined. That they were taken out is in the audit.
+    ///
+    /// # Errors
+    /// [`AdminError::Input`] where there is no such partner.
+    pub async fn secrets_for_doctor(&self, app_id: &str) -> Result<Vec<String>, AdminError> {
+        let partner = self.partner(app_id).await?;
+        let act = self.act("partner.doctor", app_id, String::new()).await?;
+        self.db
+            .write(move |tx| journal::note_operator(tx, &act))
+            .await?;
+        let secrets = partner.secrets.into_iter();
+        Ok(secrets.map(|secret| secret.text).collect())
+    }
+
     /// Issues a new secret; the old one goes on for `overlap_ms`.
     ///
     /// # Errors

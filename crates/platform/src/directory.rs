@@ -57,6 +57,8 @@ pub struct Memory {
     dialect: AtomicU8,
     /// When it was last written down.
     dialect_kept_ms: AtomicI64,
+    /// When the operator was last told how to find out why its messages do not open.
+    advised_ms: AtomicI64,
     /// 重放攻击拦截器. One for each partner, so that nobody fills another's.
     pub replay: ReplayGuard,
     /// How many calls it still has.
@@ -277,6 +279,7 @@ impl Directory {
             Arc::new(Memory {
                 dialect: AtomicU8::new(kept_dialect),
                 dialect_kept_ms: AtomicI64::new(0),
+                advised_ms: AtomicI64::new(0),
                 replay: ReplayGuard::new(self.rules.freshness_ms, self.rules.replay_capacity),
                 bucket: Mutex::new(TokenBucket::new(rate_per_second)),
                 meters: PartnerMeters::default(),
@@ -343,6 +346,17 @@ impl Partner {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         Dialect::at(self.memory.dialect.load(Ordering::Relaxed))
+    }
+
+    /// Whether the operator is to be told that its messages do not open: at most once a minute, so
+    /// that nobody fills the log by sending such.
+    pub fn is_advice_due(&self, now_ms: i64) -> bool {
+        let told_ms = self.memory.advised_ms.load(Ordering::Relaxed);
+        let due = told_ms == 0 || now_ms.saturating_sub(told_ms) >= 60_000;
+        if due {
+            self.memory.advised_ms.store(now_ms, Ordering::Relaxed);
+        }
+        due
     }
 
     /// Remembers the dialect in which it signed. Gives whether it is to be written down: it is

@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod app;
 pub mod directory;
+pub mod docs;
 pub mod h5;
 pub mod health_card;
 pub mod inbound;

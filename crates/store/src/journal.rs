@@ -167,6 +167,50 @@ pub fn note_operator(tx: &mut Tx<'_>, act: &OperatorAct) -> Result<(), StoreErro
     Ok(())
 }
 
+/// An entry as an operator may see it who holds its number: about whom it was stays out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// When it was exchanged.
+    pub at_ms: i64,
+    /// 应用 ID of the partner.
+    pub app_id: String,
+    /// By which interface code.
+    pub interface: String,
+    /// Who began.
+    pub direction: Direction,
+    /// The result code, or the fault of a call that got no answer.
+    pub result: String,
+    /// SM3 of the business message.
+    pub digest: Option<Vec<u8>>,
+}
+
+/// The entry of this number.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn one(db: &Db, id: i64) -> Result<Option<Seen>, StoreError> {
+    db.query_opt(
+        "SELECT journal.at_ms, partner.app_id, journal.interface, journal.direction, \
+         journal.result, journal.digest \
+         FROM journal JOIN partner ON partner.id = journal.partner_id WHERE journal.id = $1",
+        &[id.into()],
+        |row| {
+            Ok(Seen {
+                at_ms: row.get(0)?,
+                app_id: row.get(1)?,
+                interface: row.get(2)?,
+                direction: match row.get::<i64>(3)? {
+                    0 => Direction::Received,
+                    _ => Direction::Sent,
+                },
+                result: row.get(4)?,
+                digest: row.get(5)?,
+            })
+        },
+    )
+    .await
+}
+
 /// A look at a person's records, as that person may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {

@@ -5,6 +5,8 @@ pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod callback;
+pub(crate) mod conformance;
+pub(crate) mod doctor;
 pub(crate) mod interface;
 pub(crate) mod migrate;
 pub(crate) mod partner;

@@ -12,8 +12,11 @@
 
 mod appeals;
 mod commands;
+mod conformance;
 mod crash;
 mod disk_full;
+mod doctor;
+mod examples;
 mod foreign;
 mod listener;
 mod load;

@@ -19,6 +19,7 @@ mod catalogue;
 mod corrections;
 mod debt;
 mod dialects;
+mod doctor_page;
 mod entry_link;
 mod hardening;
 mod health_card;

@@ -211,10 +211,11 @@ pub(crate) async fn http(
 ) -> RawReply {
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     if method == "POST" {
-        head += &format!(
-            "content-type: application/json; charset=utf-8\r\ncontent-length: {}\r\n",
-            body.len()
-        );
+        head += &format!("content-length: {}\r\n", body.len());
+        let named = |(name, _): &(&str, &str)| name.eq_ignore_ascii_case("content-type");
+        if !headers.iter().any(named) {
+            head += "content-type: application/json; charset=utf-8\r\n";
+        }
     }
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");

@@ -219,7 +219,10 @@ async fn answer(
     } = admitted;
     let authentic = opened.is_ok();
     let done = match opened {
-        Err(refusal) => Err((refusal, None)),
+        Err(refusal) => {
+            advise(&partner, interface, &refusal, now_ms);
+            Err((refusal, None))
+        }
         Ok(opened) => {
             keep_dialect(app, &partner, &opened, now_ms).await;
             let digest = opened
@@ -389,6 +392,23 @@ async fn keep_dialect(app: &App, partner: &Partner, opened: &Opened, now_ms: i64
         .await;
     if let Err(error) = kept {
         tracing::warn!(partner = &*partner.app_id, %error, "a dialect was not written down");
+    }
+}
+
+/// Tells the operator, not the caller, how to find out why a partner's messages do not open.
+fn advise(partner: &Partner, interface: Interface, refusal: &Refusal, now_ms: i64) {
+    let unreadable = matches!(
+        refusal.code,
+        ResultCode::CipherFailure | ResultCode::BadSignature
+    );
+    if unreadable && partner.is_advice_due(now_ms) {
+        tracing::info!(
+            partner = &*partner.app_id,
+            interface = interface.code(),
+            code = refusal.code.code(),
+            "a message does not open; `banyan doctor FILE --partner APPID` says why, given the \
+             captured message"
+        );
     }
 }
 

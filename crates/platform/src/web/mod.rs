@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 
 use crate::app::App;
-use crate::h5;
+use crate::{docs, h5};
 
 pub use server::{Extras, Server, ServerError};
 
@@ -19,6 +19,7 @@ pub fn router(app: &App, besides: Router<App>) -> Router {
         .merge(messages::routes(app))
         .merge(health::routes())
         .merge(h5::routes(app))
+        .merge(docs::routes(app))
         .fallback(messages::unknown_path)
         .method_not_allowed_fallback(messages::wrong_method)
         .layer(DefaultBodyLimit::disable())

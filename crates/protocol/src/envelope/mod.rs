@@ -10,6 +10,8 @@ mod secret;
 mod signing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 mod wire_form;
 
 pub use open::{EnvelopeFault, Opened};
