@@ -211,7 +211,8 @@ pub struct Retention {
     pub callback_days: u32,
     /// The journal's entries; the links of its chain stay for ever.
     pub journal_days: u32,
-    /// Authorisations of health cards that are over (ORG_EHC_002 answers as long).
+    /// Authorisations of health cards that are over (ORG_EHC_002 answers as long), and claims of
+    /// other names that were decided.
     pub authorisation_days: u32,
     /// Appeals that ended, with what was written in them.
     pub appeal_days: u32,

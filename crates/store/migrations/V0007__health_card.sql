@@ -65,6 +65,7 @@ CREATE TABLE name_review (
 );
 CREATE UNIQUE INDEX name_review_claim ON name_review (person_id, claim_code);
 CREATE INDEX name_review_open ON name_review (id) WHERE state = 'open';
+CREATE INDEX name_review_decided ON name_review (decided_ms) WHERE state <> 'open';
 
 -- How far the import of a file has come; it commits with the persons that it brought.
 -- `last_report` is what the last batch adds to the report behind its first `report_bytes`.

@@ -10,7 +10,9 @@ use banyan_store::on_both_engines;
 use serde_json::{Value, json};
 
 use crate::health_card::STRANGER;
-use crate::telling::{Story, item, items_of, person, query, reason, report, told_of, update};
+use crate::telling::{
+    DAY_MS, Story, item, items_of, person, query, reason, report, told_of, update,
+};
 
 fn insured(story: &Story, citizen: &Citizen) -> Value {
     json!({
@@ -110,6 +112,11 @@ on_both_engines! {
         assert_eq!(card.masked_name, "＊＊＊人");
         assert!(desk.person(&"0".repeat(64)).await.is_err() && desk.person("x").await.is_err());
         assert_eq!(story.number("SELECT COUNT(*) FROM operator_audit WHERE action LIKE 'person.%'").await, 4);
+        let left = story.number("SELECT COUNT(*) FROM name_review WHERE state = 'open'").await;
+        assert_eq!(story.number("SELECT COUNT(*) FROM name_review").await, left + 2);
+        story.settle().await;
+        story.after(181 * DAY_MS).await;
+        assert_eq!(story.number("SELECT COUNT(*) FROM name_review").await, left, "what was decided is forgotten");
         story.end().await;
     }
 

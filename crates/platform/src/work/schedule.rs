@@ -3,7 +3,7 @@
 use banyan_protocol::wire::LocalTime;
 use banyan_store::chain;
 use banyan_store::db::StoreError;
-use banyan_store::health_card::{authorisations, codes};
+use banyan_store::health_card::{authorisations, codes, reviews};
 use banyan_store::ids::JobId;
 use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
 use banyan_store::overdue::{appeals, batches, corrections, links};
@@ -200,6 +200,7 @@ async fn retain(app: &App) -> Result<(), StoreError> {
                     + corrections::prune(tx, jobs_ms, CHUNK)?
                     + queue::prune(tx, jobs_ms, CHUNK)?
                     + authorisations::prune(tx, authorisations_ms, CHUNK)?
+                    + reviews::prune(tx, authorisations_ms, CHUNK)?
                     + appeals::prune(tx, appeals_ms, CHUNK)?)
             })
             .await?;

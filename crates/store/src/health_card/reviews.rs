@@ -189,6 +189,19 @@ pub enum Decided {
     ClaimantUnknown,
 }
 
+/// Removes at most `limit` reviews that were decided before `before_ms`: they name somebody, and the
+/// operators' audit has what was decided.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn prune(tx: &mut Tx<'_>, before_ms: i64, limit: i64) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM name_review WHERE id IN (SELECT id FROM name_review \
+         WHERE state <> 'open' AND decided_ms < $1 ORDER BY decided_ms LIMIT $2)",
+        &[before_ms.into(), limit.into()],
+    )
+}
+
 /// Keeps what is registered.
 ///
 /// # Errors
