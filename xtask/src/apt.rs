@@ -87,7 +87,8 @@ pub(crate) fn privileged_shell() -> Option<Command> {
     })
 }
 
-fn answers(command: &mut Command) -> bool {
+/// Whether a program is there and ends well.
+pub(crate) fn answers(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

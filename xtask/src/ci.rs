@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::apt::answers;
 use crate::workspace::{cargo, shown};
 use crate::{generate, tidy};
 
@@ -71,13 +72,4 @@ fn ensure_components(root: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn answers(command: &mut Command) -> bool {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }

@@ -133,13 +133,7 @@ impl Province {
             loopback_hosts: true,
         };
         let app = App::open(settings, &master, plan.world.clone(), setup).await?;
-        let desk = Desk {
-            db: app.db.clone(),
-            vault: app.vault.clone(),
-            ids: app.ids.clone(),
-            world: plan.world.clone(),
-            actor: "sandbox".to_owned(),
-        };
+        let desk = Desk::of(&app, "sandbox");
         let http = HttpClient::new(&HttpSettings::default())?;
         let platform: Url = platform_url.parse()?;
         let mut hospitals = Vec::new();

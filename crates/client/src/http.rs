@@ -136,9 +136,8 @@ impl HttpClient {
         body: Bytes,
         guard: &HostGuard,
     ) -> Result<HttpReply, CallFault> {
-        tokio::time::timeout(self.0.call_timeout, self.0.post(url, body, guard))
+        self.send_oddly(Oddity::ContentType(CONTENT_TYPE), url, body, guard)
             .await
-            .unwrap_or(Err(CallFault::Timeout))
     }
 
     /// The same with another method and `Content-Type` than messages have: for those who test how
@@ -175,16 +174,6 @@ pub enum Oddity {
 }
 
 impl Inner {
-    async fn post(
-        &self,
-        url: &Url,
-        body: Bytes,
-        guard: &HostGuard,
-    ) -> Result<HttpReply, CallFault> {
-        self.deliver(Oddity::ContentType(CONTENT_TYPE), url, body, guard)
-            .await
-    }
-
     async fn deliver(
         &self,
         oddity: Oddity,

@@ -12,7 +12,7 @@ use banyan_store::partners::{self, Kind, Partner, Profile};
 use banyan_store::queue::{self, JobKind, Which};
 use banyan_store::vault::Vault;
 
-use crate::app::World;
+use crate::app::{App, World};
 use crate::directory::at;
 
 /// What an operator's act needs.
@@ -28,6 +28,20 @@ pub struct Desk {
     pub world: World,
     /// Who acts: a login name.
     pub actor: String,
+}
+
+impl Desk {
+    /// The desk of a platform that is open in this process.
+    #[must_use]
+    pub fn of(app: &App, actor: &str) -> Self {
+        Self {
+            db: app.db.clone(),
+            vault: app.vault.clone(),
+            ids: app.ids.clone(),
+            world: app.world.clone(),
+            actor: actor.to_owned(),
+        }
+    }
 }
 
 /// A partner about to be added.

@@ -14,6 +14,7 @@ pub mod h5;
 pub mod health_card;
 pub mod inbound;
 pub mod journal;
+pub mod masking;
 pub mod metrics;
 pub mod overdue;
 pub mod refusal;

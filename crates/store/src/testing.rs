@@ -19,6 +19,9 @@ use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
 use crate::db::{Db, DbSettings, Engine};
+use crate::ids::{ItemId, PartnerId};
+use crate::overdue::items::{Content, Item, Owner, State};
+use crate::vault::PersonCode;
 
 /// A fresh database, gone when this is dropped.
 pub struct TestDb {
@@ -35,6 +38,41 @@ impl std::ops::Deref for TestDb {
     fn deref(&self) -> &Db {
         &self.db
     }
+}
+
+/// A record of hospital 1 to play with: unpaid and real-name, one yuan.
+#[must_use]
+pub fn debt(id: i64, person: PersonCode) -> Item {
+    Item {
+        id: ItemId(id),
+        partner: PartnerId(1),
+        org_trace_id: format!("i-{id}"),
+        owner: Owner {
+            person: Some(person),
+            sealed: None,
+            real_name: true,
+        },
+        content: Content {
+            user_type: "01".to_owned(),
+            med_type: "11".to_owned(),
+            fee_type: "01".to_owned(),
+            item_name: "诊查费".to_owned(),
+            amount_fen: 100,
+            actual_ms: 1,
+        },
+        state: State::Unpaid,
+    }
+}
+
+/// The number that a statement answers with.
+///
+/// # Panics
+/// If it answers with none.
+pub async fn number(db: &Db, sql: &'static str) -> i64 {
+    db.query_opt(sql, &[], |row| row.get(0))
+        .await
+        .expect("it can be counted")
+        .expect("a row")
 }
 
 /// Opens a fresh database with all migrations applied.

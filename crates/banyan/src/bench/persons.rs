@@ -13,7 +13,7 @@ use banyan_platform::admin::Desk;
 use banyan_platform::app::App;
 use banyan_store::db::StoreError;
 use banyan_store::health_card::{Registered, insured, persons, register};
-use banyan_store::ids::{HealthCardPersonId, Ids};
+use banyan_store::ids::HealthCardPersonId;
 
 use super::people::Person;
 use super::place::Place;
@@ -21,7 +21,6 @@ use super::platform::Platform;
 use super::table::{Figure, Table, Target};
 use super::{Options, number};
 use crate::commands::person::import::{self, Wanted};
-use crate::commands::real_world;
 use crate::terminal;
 
 /// Registrations a second while persons are looked up.
@@ -34,13 +33,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) -> Result<()> {
     let platform = Platform::start(&place, 1, None, Router::new())?;
     let file = place.folder().join("persons.csv");
     write_file(&file, options.items)?;
-    let desk = Desk {
-        db: platform.app.db.clone(),
-        vault: platform.app.vault.clone(),
-        ids: Ids::new(platform.app.db.clone()),
-        world: real_world(),
-        actor: "bench".to_owned(),
-    };
+    let desk = Desk::of(&platform.app, "bench");
     let wanted = Wanted::new(&file, None, None);
     let began = Instant::now();
     let counts = platform.block_on(import::run(&desk, &wanted))?;

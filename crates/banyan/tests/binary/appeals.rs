@@ -1,8 +1,9 @@
 //! `banyan appeal`: an operator lists, opens and decides what citizens contest.
 
-use banyan_store::ids::{AppealId, BatchId, ItemId, PartnerId};
+use banyan_store::ids::{AppealId, BatchId, PartnerId};
 use banyan_store::overdue::appeals::{self, Bounds, Filed, NewAppeal, Reason};
-use banyan_store::overdue::items::{self, Content, Item, Owner, State};
+use banyan_store::overdue::items;
+use banyan_store::testing::debt;
 use banyan_store::vault::{PersonCode, Place as Sealed};
 
 use crate::place::Place;
@@ -12,25 +13,7 @@ use crate::process::run;
 async fn contest(place: &Place, number: i64) {
     let vault = place.vault();
     let person = PersonCode([9; 32]);
-    let item = Item {
-        id: ItemId(number),
-        partner: PartnerId(1),
-        org_trace_id: format!("T{number}"),
-        owner: Owner {
-            person: Some(person),
-            sealed: None,
-            real_name: true,
-        },
-        content: Content {
-            user_type: "01".to_owned(),
-            med_type: "11".to_owned(),
-            fee_type: "01".to_owned(),
-            item_name: "诊查费".to_owned(),
-            amount_fen: 100,
-            actual_ms: 1,
-        },
-        state: State::Unpaid,
-    };
+    let item = debt(number, person);
     let appeal = NewAppeal {
         id: AppealId(number + 100),
         item: item.id,

@@ -86,14 +86,7 @@ impl Place {
     }
 
     pub(crate) fn desk(&self) -> Desk {
-        let app = &self.province.app;
-        Desk {
-            db: app.db.clone(),
-            vault: app.vault.clone(),
-            ids: app.ids.clone(),
-            world: app.world.clone(),
-            actor: "story".to_owned(),
-        }
+        Desk::of(&self.province.app, "story")
     }
 
     /// Reports a debt of so many days ago; gives its orgTraceId and traceId.

@@ -16,6 +16,7 @@ use banyan_sandbox::{Citizen, Debt, Received, SimulatedHospital};
 use banyan_store::db::Db;
 use banyan_store::partners::Kind;
 use banyan_store::testing::TestDb;
+pub(crate) use banyan_store::testing::number;
 use banyan_store::vault::MasterKey;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -195,13 +196,6 @@ impl Story {
     }
 }
 
-pub(crate) async fn number(db: &Db, sql: &'static str) -> i64 {
-    db.query_opt(sql, &[], |row| row.get(0))
-        .await
-        .expect("it can be counted")
-        .expect("a row")
-}
-
 /// Changes the database behind the platform's back.
 pub(crate) async fn meddle(db: &Db, sql: &'static str) -> u64 {
     db.write(move |tx| tx.execute(sql, &[]))
@@ -221,13 +215,7 @@ pub(crate) async fn until_number(db: &Db, sql: &'static str, wanted: i64) {
 }
 
 pub(crate) fn desk(app: &App) -> Desk {
-    Desk {
-        db: app.db.clone(),
-        vault: app.vault.clone(),
-        ids: app.ids.clone(),
-        world: app.world.clone(),
-        actor: "story".to_owned(),
-    }
+    Desk::of(app, "story")
 }
 
 /// A hospital about to be registered, with the usual grants.

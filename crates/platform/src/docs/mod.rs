@@ -10,13 +10,14 @@ mod doctor;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use banyan_protocol::envelope::Environment;
 
 use crate::app::App;
+use crate::web::safety;
 
 const DOCTOR_PATH: &str = "/docs/doctor";
 const STYLE_PATH: &str = "/docs/docs.css";
@@ -45,30 +46,10 @@ async fn style() -> Response {
 /// Puts on every answer the headers that keep it safe.
 async fn dress(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    for (name, value) in SAFETY {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    safety::protect(&mut response, CONTENT_SECURITY_POLICY);
     response
 }
 
 /// As on the citizens' pages, and without scripts and images altogether.
-const SAFETY: [(HeaderName, &str); 7] = [
-    (header::CACHE_CONTROL, "no-store"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    ),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    ),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; \
-         base-uri 'none'",
-    ),
-];
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; \
+     base-uri 'none'";

@@ -24,7 +24,7 @@ use super::problem::Problem;
 use super::session::{CARD_COOKIE, OVERDUE_COOKIE};
 use super::visits::TooManyClaims;
 use super::words::Moment;
-use super::{CARD_PATH, LEAVE_PATH, SIZE_PATH, size};
+use super::{CARD_PATH, size};
 use crate::app::App;
 use crate::health_card::AUTHORISATION_PATH;
 use crate::health_card::authorise::{self, Asking, Claimed, Confirmed};
@@ -225,9 +225,7 @@ async fn claimed_rightly(
             Some(Signed {
                 menu: &[],
                 here: link.path(),
-                size_path: SIZE_PATH,
                 size_code: None,
-                leave_path: LEAVE_PATH,
                 leave_code: Some(form_code(app, &key, Purpose::Leave, "")),
             }),
         ),
@@ -328,9 +326,7 @@ fn form_page(app: &App, headers: &HeaderMap, key: &Token, link: Link, form: Form
     let signed = Signed {
         menu: &[],
         here: link.path(),
-        size_path: SIZE_PATH,
         size_code: Some(form_code(app, key, Purpose::Size, "")),
-        leave_path: LEAVE_PATH,
         leave_code: None,
     };
     FormPage {

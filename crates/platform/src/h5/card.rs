@@ -16,8 +16,9 @@ use super::problem::Problem;
 use super::visits::Doing;
 use crate::app::App;
 use crate::health_card::card::{self, Card};
-use crate::health_card::identity::{Stated, masked_name, masked_number};
+use crate::health_card::identity::Stated;
 use crate::health_card::own::{self, Holding, Taken};
+use crate::masking::{masked_name, masked_number};
 use crate::overdue::visitor::{Known, known};
 
 /// A card as it is drawn.

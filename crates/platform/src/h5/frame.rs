@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::assets::{ASSETS, Assets};
 use super::problem::Problem;
-use super::{APPEALS_PATH, CARD_PATH, LIST_PATH, LOOKS_PATH};
+use super::{APPEALS_PATH, CARD_PATH, LEAVE_PATH, LIST_PATH, LOOKS_PATH, SIZE_PATH};
 
 /// The frame of a page.
 pub(super) struct Frame {
@@ -17,6 +17,10 @@ pub(super) struct Frame {
     /// What only a visitor whose forms we know again is offered.
     pub(super) visitor: Option<Signed>,
     pub(super) assets: &'static Assets,
+    /// Where the form goes that switches the type size.
+    pub(super) size_path: &'static str,
+    /// Where the form goes that ends the session.
+    pub(super) leave_path: &'static str,
 }
 
 /// The part of a frame whose forms need a code.
@@ -25,13 +29,9 @@ pub(super) struct Signed {
     pub(super) menu: &'static [Entry],
     /// The path of the page itself, to come back to.
     pub(super) here: String,
-    /// Where the form goes that switches the type size.
-    pub(super) size_path: &'static str,
     /// The code of the form that switches the type size; none where coming back would lose what
     /// the page holds.
     pub(super) size_code: Option<String>,
-    /// Where the form goes that ends the session.
-    pub(super) leave_path: &'static str,
     /// The code of the form that ends the session, where there is one.
     pub(super) leave_code: Option<String>,
 }
@@ -70,6 +70,8 @@ impl Frame {
             large,
             visitor,
             assets: &ASSETS,
+            size_path: SIZE_PATH,
+            leave_path: LEAVE_PATH,
         }
     }
 

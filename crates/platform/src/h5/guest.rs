@@ -11,7 +11,7 @@ use banyan_store::overdue::links::{self, Visitor};
 use super::frame::{Entry, Frame, OVERDUE_MENU, Signed};
 use super::problem::Problem;
 use super::session::{CARD_COOKIE, OVERDUE_COOKIE, SessionCookie};
-use super::{LEAVE_PATH, SIZE_PATH, size};
+use super::size;
 use crate::app::App;
 use crate::token::Token;
 
@@ -31,20 +31,16 @@ pub(super) struct Sitting {
     here: String,
 }
 
-/// A kind of session: its cookie, its pages, and where its forms in the frame go.
+/// A kind of session: its cookie and its pages.
 pub(super) struct Kind {
     cookie: SessionCookie,
     menu: &'static [Entry],
-    size_path: &'static str,
-    leave_path: &'static str,
 }
 
 /// The session of whoever came in by a link of ORG_MDL_004.
 const OVERDUE: Kind = Kind {
     cookie: OVERDUE_COOKIE,
     menu: OVERDUE_MENU,
-    size_path: SIZE_PATH,
-    leave_path: LEAVE_PATH,
 };
 
 /// The session of whoever said rightly on the page of an authorisation who he is: his own card,
@@ -52,8 +48,6 @@ const OVERDUE: Kind = Kind {
 const CARD: Kind = Kind {
     cookie: CARD_COOKIE,
     menu: &[],
-    size_path: SIZE_PATH,
-    leave_path: LEAVE_PATH,
 };
 
 /// Whoever may see his own health card: a [`Guest`], or who said rightly on the page of an
@@ -179,9 +173,7 @@ impl Sitting {
         let signed = Signed {
             menu: self.kind.menu,
             here: self.here.clone(),
-            size_path: self.kind.size_path,
             size_code: Some(self.code(app, Purpose::Size, "")),
-            leave_path: self.kind.leave_path,
             leave_code: Some(self.code(app, Purpose::Leave, "")),
         };
         Frame::new(title, self.large, Some(signed))

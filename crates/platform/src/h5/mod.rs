@@ -34,12 +34,13 @@ mod words;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 
 use crate::app::App;
+use crate::web::safety;
 use problem::{Place, Problem};
 
 const LIST_PATH: &str = "/h5/overdue";
@@ -99,33 +100,9 @@ async fn dress(State(app): State<App>, request: Request, next: Next) -> Response
     if let Some(problem) = problem {
         response = problem.page(&app, large, place);
     }
-    let headers = response.headers_mut();
-    for (name, value) in SAFETY {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
-    }
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    safety::protect(&mut response, CONTENT_SECURITY_POLICY);
     response
 }
 
-const SAFETY: [(HeaderName, &str); 6] = [
-    (header::REFERRER_POLICY, "no-referrer"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    ),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    ),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-         form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    ),
-];
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

@@ -44,10 +44,10 @@ const CLAIMS_SPAN_MS: i64 = 60_000;
 /// Ten a second: more than a province's patients fill in at one node.
 const MOST_CLAIMS: u32 = 600;
 
-/// Counts by person, and of everybody's claims.
+/// Counts by person or link, and of everybody's claims.
 #[derive(Debug, Default)]
 pub struct Visits {
-    people: Mutex<HashMap<(PersonCode, Doing), Count>>,
+    counts: Mutex<HashMap<([u8; 32], Doing), Count>>,
     claims: Mutex<Count>,
 }
 
@@ -69,7 +69,11 @@ struct Count {
 impl Visits {
     /// Counts once more; `false` where it was too often.
     pub(super) fn allow(&self, person: PersonCode, doing: Doing, now_ms: i64) -> bool {
-        let mut counts = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        self.allow_by(person.0, doing, now_ms)
+    }
+
+    fn allow_by(&self, whose: [u8; 32], doing: Doing, now_ms: i64) -> bool {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.len() >= MOST_PEOPLE {
             counts.retain(|_, count| !count.is_over(SPAN_MS, now_ms));
         }
@@ -77,7 +81,7 @@ impl Visits {
             // So many at once are a province's rush, in which nobody is to be shut out.
             counts.clear();
         }
-        let count = counts.entry((person, doing)).or_insert(Count {
+        let count = counts.entry((whose, doing)).or_insert(Count {
             since_ms: now_ms,
             times: 0,
         });
@@ -87,7 +91,7 @@ impl Visits {
     /// Counts one more claim behind the link of this code. Those that were too many for their link
     /// count for nobody else.
     pub(super) fn allow_claim(&self, link: [u8; 32], now_ms: i64) -> Result<(), TooManyClaims> {
-        if !self.allow(PersonCode(link), Doing::Claim, now_ms) {
+        if !self.allow_by(link, Doing::Claim, now_ms) {
             return Err(TooManyClaims::OfLink);
         }
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,8 +12,8 @@ use banyan_store::vault::Place;
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 
-use super::identity::{masked_name, masked_number};
 use crate::app::App;
+use crate::masking::{masked_name, masked_number};
 
 /// A card as its holder's page shows it.
 #[derive(Clone, PartialEq, Eq)]

@@ -9,9 +9,10 @@ use banyan_store::journal::{self, OperatorAct};
 use banyan_store::vault::CardIndex;
 
 use super::card::Card;
-use super::identity::{contrasted, masked_number};
+use super::identity::contrasted;
 use crate::admin::{AdminError, Desk};
 use crate::health_card::import::Counts;
+use crate::masking::masked_number;
 
 /// A review as an operator sees it.
 #[derive(Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::Private;
 use banyan_store::journal::{Direction, Entry};
 use banyan_store::partners::Kind;
-use banyan_store::vault::PersonCode;
+use banyan_store::vault::{CardIndex, PersonCode};
 
 use crate::app::App;
 use crate::directory::Partner;
@@ -93,8 +93,8 @@ impl Call<'_> {
     ) -> Result<PersonCode, Refusal> {
         match ehealth_card_id {
             Some(index) => {
-                let own = self.app.vault.ehealth_card_id(id_type, id_no);
-                if !own.eq_ignore_ascii_case(index) {
+                let own = self.app.vault.card_index(id_type, id_no);
+                if CardIndex::parse(index) != Some(own) {
                     return Err(Refusal::field("ehealthCardId", "与证件信息不符"));
                 }
             }

@@ -11,6 +11,7 @@ use banyan_store::overdue::links::Visitor;
 use banyan_store::overdue::own::{self, Happened, OwnItem, Total};
 
 use crate::app::App;
+use crate::masking;
 
 /// Records on one page: with the longest names it stays well below 30 kB.
 pub const PAGE_ITEMS: i64 = 25;
@@ -184,7 +185,9 @@ pub fn hospital_name(app: &App, partner: PartnerId) -> String {
 /// # Errors
 /// [`StoreError::Corrupt`] where it can't be opened.
 pub fn masked_name(app: &App, visitor: &Visitor) -> Result<String, StoreError> {
-    Ok(masked(&super::visitor::known(app, visitor)?.user_name))
+    Ok(masking::masked_name(
+        &super::visitor::known(app, visitor)?.user_name,
+    ))
 }
 
 fn seen_by(app: &App, look: &Look) -> SeenBy {
@@ -212,25 +215,5 @@ fn seen_by(app: &App, look: &Look) -> SeenBy {
             .as_deref()
             .and_then(BusinessType::from_code)
             .map(BusinessType::label),
-    }
-}
-
-fn masked(name: &str) -> String {
-    let count = name.chars().count();
-    name.chars()
-        .enumerate()
-        .map(|(place, letter)| if place + 1 == count { letter } else { '＊' })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_shows_its_last_character() {
-        assert_eq!(masked("张三"), "＊三");
-        assert_eq!(masked("欧阳𠮷"), "＊＊𠮷");
-        assert_eq!(masked(""), "");
     }
 }

@@ -2,6 +2,7 @@
 
 mod health;
 mod messages;
+pub(crate) mod safety;
 mod server;
 
 use axum::Router;

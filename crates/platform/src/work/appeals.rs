@@ -8,7 +8,7 @@ use banyan_store::overdue::appeals::{self, Standing, Step};
 use banyan_store::overdue::items;
 use banyan_store::queue::{self, Job, JobEnd, JobKind, LaneState};
 
-use super::reconcile;
+use super::{lease, reconcile};
 use crate::app::App;
 use crate::overdue::settlement::Settled;
 
@@ -24,15 +24,9 @@ const RETRY_DELAYS_MS: [i64; 4] = [60_000, 10 * 60_000, 3_600_000, 6 * 3_600_000
 const FAILED_PAUSE_MS: i64 = 5_000;
 
 pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
-    let (now_ms, node) = (app.now_ms(), app.node);
-    let lease = app
-        .db
-        .write(move |tx| {
-            let until_ms = now_ms + LEASE_MS;
-            queue::lease(tx, JobKind::Appeal, lane, node, now_ms, until_ms, ROUND)
-        })
-        .await?;
-    let Some(lease) = lease else { return Ok(()) };
+    let Some(lease) = lease::take(app, JobKind::Appeal, lane, LEASE_MS, ROUND).await? else {
+        return Ok(());
+    };
     let mut ends = Vec::with_capacity(lease.jobs.len());
     let mut state = LaneState::WELL;
     for job in &lease.jobs {
@@ -50,15 +44,12 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
             Err(error) => {
                 app.meters.failure("appeal");
                 tracing::error!(%error, appeal = job.subject, "a hospital could not be asked about an appeal yet");
-                state = LaneState {
-                    failures: lease.failures.saturating_add(1),
-                    paused_until_ms: app.now_ms() + FAILED_PAUSE_MS,
-                };
+                state = lease::failed_again(app, lease.failures, FAILED_PAUSE_MS);
                 break;
             }
         }
     }
-    let now_ms = app.now_ms();
+    let (now_ms, node) = (app.now_ms(), app.node);
     app.db
         .write(move |tx| {
             queue::end(tx, JobKind::Appeal, &ends, now_ms)?;

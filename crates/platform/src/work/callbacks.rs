@@ -28,6 +28,7 @@ use banyan_store::queue::{self, Job, JobEnd, JobKind, LaneState};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
+use super::lease;
 use super::outbound::{self, About};
 use crate::app::App;
 use crate::directory::Partner;
@@ -70,16 +71,10 @@ const ROUND: i64 = 64;
 const ROUNDS: u32 = 16;
 
 pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
-    let now_ms = app.now_ms();
     let (node, lease_ms) = (app.node, lease_ms(app));
-    let lease = app
-        .db
-        .write(move |tx| {
-            let until_ms = now_ms + lease_ms;
-            queue::lease(tx, JobKind::Callback, lane, node, now_ms, until_ms, ROUND)
-        })
-        .await?;
-    let Some(lease) = lease else { return Ok(()) };
+    let Some(lease) = lease::take(app, JobKind::Callback, lane, lease_ms, ROUND).await? else {
+        return Ok(());
+    };
     let mut state = LaneState {
         failures: lease.failures,
         paused_until_ms: 0,
@@ -91,7 +86,7 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
             // node, and not read here yet.
             let pause_ms = other.map_or(UNKNOWN_PAUSE_MS, |_| ABSENT_PAUSE_MS);
             state.paused_until_ms = app.now_ms() + pause_ms;
-            return release(app, lane, state).await;
+            return lease::give_back(app, JobKind::Callback, lane, state).await;
         }
     };
     let mut jobs = lease.jobs;
@@ -151,14 +146,7 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
             _ => return Ok(()),
         }
     }
-    release(app, lane, state).await
-}
-
-async fn release(app: &App, lane: i64, state: LaneState) -> Result<(), StoreError> {
-    let node = app.node;
-    app.db
-        .write(move |tx| queue::release(tx, JobKind::Callback, lane, node, state))
-        .await
+    lease::give_back(app, JobKind::Callback, lane, state).await
 }
 
 /// As long as a round may take at the most: calls are begun within [`ROUND_MS`], and each ends

@@ -4,6 +4,7 @@ use banyan_store::db::StoreError;
 use banyan_store::ids::BatchId;
 use banyan_store::queue::{self, Job, JobEnd, JobKind, LaneState};
 
+use super::lease;
 use crate::app::App;
 use crate::overdue;
 
@@ -20,16 +21,9 @@ const PANICS: u32 = 3;
 const PAUSES_MS: [i64; 4] = [1_000, 5_000, 30_000, 60_000];
 
 pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
-    let now_ms = app.now_ms();
-    let node = app.node;
-    let lease = app
-        .db
-        .write(move |tx| {
-            let until_ms = now_ms + LEASE_MS;
-            queue::lease(tx, JobKind::Judge, lane, node, now_ms, until_ms, ROUND)
-        })
-        .await?;
-    let Some(lease) = lease else { return Ok(()) };
+    let Some(lease) = lease::take(app, JobKind::Judge, lane, LEASE_MS, ROUND).await? else {
+        return Ok(());
+    };
     let mut jobs = lease.jobs;
     let mut rounds = 0;
     while !jobs.is_empty() && !app.is_stopping() {
@@ -39,18 +33,15 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
                 let pause_ms = PAUSES_MS.get(place).or(PAUSES_MS.last()).copied();
                 app.meters.failure("judging");
                 tracing::error!(%error, batch = job.subject, "a batch could not be judged yet");
-                let state = LaneState {
-                    failures: lease.failures.saturating_add(1),
-                    paused_until_ms: app.now_ms() + pause_ms.unwrap_or(0),
-                };
-                return release(app, lane, state).await;
+                let state = lease::failed_again(app, lease.failures, pause_ms.unwrap_or(0));
+                return lease::give_back(app, JobKind::Judge, lane, state).await;
             }
         }
         rounds += 1;
         if rounds == ROUNDS {
             break;
         }
-        let now_ms = app.now_ms();
+        let (now_ms, node) = (app.now_ms(), app.node);
         let next = app
             .db
             .write(move |tx| {
@@ -74,14 +65,7 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
             _ => return Ok(()),
         }
     }
-    release(app, lane, LaneState::WELL).await
-}
-
-async fn release(app: &App, lane: i64, state: LaneState) -> Result<(), StoreError> {
-    let node = app.node;
-    app.db
-        .write(move |tx| queue::release(tx, JobKind::Judge, lane, node, state))
-        .await
+    lease::give_back(app, JobKind::Judge, lane, LaneState::WELL).await
 }
 
 /// Judges one batch. What no repetition will change is set aside, so that the batches behind it

@@ -8,6 +8,7 @@ mod appeals;
 pub mod callbacks;
 mod judging;
 mod lanes;
+mod lease;
 mod outbound;
 pub mod reconcile;
 mod reminding;

@@ -10,6 +10,7 @@ use banyan_store::ids::PartnerId;
 use banyan_store::overdue::items::{self, UncheckedItem};
 use banyan_store::queue::{self, JobEnd, JobKind, LaneState};
 
+use super::lease;
 use super::outbound::{self, About};
 use crate::app::App;
 use crate::directory::Partner;
@@ -23,15 +24,9 @@ const CHECKED_MS: i64 = 20 * 3_600_000;
 const MOST_FAILURES: u32 = 3;
 
 pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
-    let (now_ms, node) = (app.now_ms(), app.node);
-    let lease = app
-        .db
-        .write(move |tx| {
-            let until_ms = now_ms + LEASE_MS;
-            queue::lease(tx, JobKind::Reconcile, lane, node, now_ms, until_ms, 16)
-        })
-        .await?;
-    let Some(lease) = lease else { return Ok(()) };
+    let Some(lease) = lease::take(app, JobKind::Reconcile, lane, LEASE_MS, 16).await? else {
+        return Ok(());
+    };
     let partner = app.directory.by_id(PartnerId(lane));
     if let Some(partner) = partner.filter(|partner| partner.active) {
         ask_about_sample(app, &partner).await?;
@@ -41,7 +36,7 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         .iter()
         .map(|job| (job.id, JobEnd::Done))
         .collect();
-    let now_ms = app.now_ms();
+    let (now_ms, node) = (app.now_ms(), app.node);
     app.db
         .write(move |tx| {
             queue::end(tx, JobKind::Reconcile, &ends, now_ms)?;

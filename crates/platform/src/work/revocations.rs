@@ -3,6 +3,7 @@
 use banyan_store::db::StoreError;
 use banyan_store::queue::{self, Job, JobEnd, JobKind, LaneState};
 
+use super::lease;
 use crate::app::App;
 use crate::overdue::correction;
 
@@ -14,15 +15,9 @@ const ROUND: i64 = 32;
 const FAILED_PAUSE_MS: i64 = 5_000;
 
 pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
-    let (now_ms, node) = (app.now_ms(), app.node);
-    let lease = app
-        .db
-        .write(move |tx| {
-            let until_ms = now_ms + LEASE_MS;
-            queue::lease(tx, JobKind::Revocation, lane, node, now_ms, until_ms, ROUND)
-        })
-        .await?;
-    let Some(lease) = lease else { return Ok(()) };
+    let Some(lease) = lease::take(app, JobKind::Revocation, lane, LEASE_MS, ROUND).await? else {
+        return Ok(());
+    };
     let mut state = LaneState::WELL;
     for job in &lease.jobs {
         if app.is_stopping() {
@@ -31,16 +26,11 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         if let Err(error) = find_receivers(app, job).await {
             app.meters.failure("correction");
             tracing::error!(%error, revocation = job.subject, "nobody could be told of a revocation yet");
-            state = LaneState {
-                failures: lease.failures.saturating_add(1),
-                paused_until_ms: app.now_ms() + FAILED_PAUSE_MS,
-            };
+            state = lease::failed_again(app, lease.failures, FAILED_PAUSE_MS);
             break;
         }
     }
-    app.db
-        .write(move |tx| queue::release(tx, JobKind::Revocation, lane, node, state))
-        .await
+    lease::give_back(app, JobKind::Revocation, lane, state).await
 }
 
 /// Finds the receivers of one revocation; one that can't be read is set aside, so that it does not

@@ -112,7 +112,7 @@ pub async fn revocation(db: &Db, id: i64) -> Result<Option<Revocation>, StoreErr
     .await
 }
 
-/// Who was shown the record since `from_ms`, by one of these interface codes and with the result
+/// Who was shown the record since `from_ms`, by this interface code and with the result
 /// `success`; never its own hospital. A question that named another hospital than `org_id` did not
 /// show it.
 ///

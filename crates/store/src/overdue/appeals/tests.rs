@@ -4,7 +4,8 @@ use super::*;
 use crate::db::Db;
 use crate::ids::BatchId;
 use crate::on_both_engines;
-use crate::overdue::items::{Content, Item, Owner, unpaid_of_person};
+use crate::overdue::items::unpaid_of_person;
+use crate::testing::debt;
 
 const HE: PersonCode = PersonCode([7; 32]);
 const SHE: PersonCode = PersonCode([8; 32]);
@@ -15,25 +16,7 @@ const BOUNDS: Bounds = Bounds {
 };
 
 async fn owe(db: &Db, id: i64, person: PersonCode) {
-    let item = Item {
-        id: ItemId(id),
-        partner: PartnerId(1),
-        org_trace_id: format!("T{id}"),
-        owner: Owner {
-            person: Some(person),
-            sealed: None,
-            real_name: true,
-        },
-        content: Content {
-            user_type: "01".to_owned(),
-            med_type: "11".to_owned(),
-            fee_type: "01".to_owned(),
-            item_name: "诊查费".to_owned(),
-            amount_fen: 100,
-            actual_ms: 1,
-        },
-        state: State::Unpaid,
-    };
+    let item = debt(id, person);
     db.write(move |tx| items::insert(tx, &[&item], BatchId(1), 1))
         .await
         .unwrap();

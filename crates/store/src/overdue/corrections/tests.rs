@@ -3,34 +3,20 @@
 use super::*;
 use crate::ids::BatchId;
 use crate::journal::{self, Direction, Entry};
-use crate::overdue::items::{self, Content, Item, Owner, State};
+use crate::overdue::items::{self, Item, State};
 use crate::queue::JobEnd;
-use crate::testing::TestDb;
+use crate::testing::{TestDb, debt, number};
 
 const HOSPITAL: PartnerId = PartnerId(1);
 const SUCCESS: &str = "000000";
 const QUERY: &str = "ORG_MDL_002";
 
 fn record(real_name: bool) -> Item {
-    Item {
-        id: ItemId(7),
-        partner: HOSPITAL,
-        org_trace_id: "i-7".to_owned(),
-        owner: Owner {
-            person: Some(PersonCode([3; 32])),
-            sealed: Some(vec![1, 2, 3]),
-            real_name,
-        },
-        content: Content {
-            user_type: "01".to_owned(),
-            med_type: "11".to_owned(),
-            fee_type: "01".to_owned(),
-            item_name: "诊查费".to_owned(),
-            amount_fen: 1_250,
-            actual_ms: 0,
-        },
-        state: State::Unpaid,
-    }
+    let mut record = debt(7, PersonCode([3; 32]));
+    record.owner.sealed = Some(vec![1, 2, 3]);
+    record.owner.real_name = real_name;
+    record.content.amount_fen = 1_250;
+    record
 }
 
 fn change(id: i64, from: State, to: State, cause: Cause) -> Change {
@@ -91,13 +77,6 @@ async fn found(db: &TestDb, revocation: i64, from_ms: i64) -> Vec<(i64, i64)> {
 
 async fn revocation_of(db: &TestDb, id: i64) -> Revocation {
     revocation(db, id).await.unwrap().unwrap()
-}
-
-async fn number(db: &TestDb, sql: &'static str) -> i64 {
-    db.query_opt(sql, &[], |row| row.get(0))
-        .await
-        .unwrap()
-        .unwrap()
 }
 
 crate::on_both_engines! {

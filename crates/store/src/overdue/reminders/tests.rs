@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::ids::{BatchId, ItemId};
-use crate::overdue::items::{self, Cause, Change, Content, Item, Owner, State};
+use crate::overdue::items::{self, Cause, Change, Item, State};
 use crate::queue::JobEnd;
-use crate::testing::TestDb;
+use crate::testing::{TestDb, debt, number};
 
 const DAY_MS: i64 = 86_400_000;
 const CHANNEL: PartnerId = PartnerId(9);
@@ -15,25 +15,12 @@ fn person(number: u8) -> PersonCode {
 
 /// A record of this person, unpaid, reported at `at_ms`.
 fn item(id: i64, hospital: i64, whose: u8, fen: i64) -> Item {
-    Item {
-        id: ItemId(id),
-        partner: PartnerId(hospital),
-        org_trace_id: format!("i-{id}"),
-        owner: Owner {
-            person: Some(person(whose)),
-            sealed: Some(vec![whose]),
-            real_name: true,
-        },
-        content: Content {
-            user_type: "01".to_owned(),
-            med_type: "11".to_owned(),
-            fee_type: "01".to_owned(),
-            item_name: "诊查费".to_owned(),
-            amount_fen: fen,
-            actual_ms: id,
-        },
-        state: State::Unpaid,
-    }
+    let mut item = debt(id, person(whose));
+    item.partner = PartnerId(hospital);
+    item.owner.sealed = Some(vec![whose]);
+    item.content.amount_fen = fen;
+    item.content.actual_ms = id;
+    item
 }
 
 async fn keep(db: &TestDb, records: Vec<Item>, at_ms: i64) {
@@ -82,13 +69,6 @@ async fn left(db: &TestDb, walk: &Walk, piece: &Piece, first: i64, now_ms: i64) 
     })
     .await
     .unwrap()
-}
-
-async fn number(db: &TestDb, sql: &'static str) -> i64 {
-    db.query_opt(sql, &[], |row| row.get(0))
-        .await
-        .unwrap()
-        .unwrap()
 }
 
 crate::on_both_engines! {
