@@ -26,11 +26,11 @@ mod line_proxy;
 mod mzt;
 mod mzt_inbox;
 mod receiver;
-mod sealed;
 #[cfg(test)]
 mod testing;
 mod traffic;
 
+pub use banyan_protocol::envelope::{Account, BadAccount};
 pub use caller::PartnerFault;
 pub use citizens::{Citizen, CitizenSeed};
 pub use description::{
@@ -45,5 +45,4 @@ pub use line_proxy::{LineMode, LineProxy};
 pub use mzt::{MztChannel, MztSetup};
 pub use mzt_inbox::{Arrived, MztInbox};
 pub use receiver::{CallbackReceiver, Told};
-pub use sealed::{Account, BadAccount};
 pub use traffic::{Pace, Traffic, TrafficSummary};
