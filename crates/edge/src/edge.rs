@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use banyan_client::ClientSetupError;
-use banyan_protocol::ambient::{SharedClock, SharedRandomness};
+use banyan_protocol::ambient::{SharedClock, SharedRandomness, World};
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::envelope::Account;
 use banyan_protocol::wire::{Scalar as _, WebAddress};
@@ -64,15 +64,6 @@ pub(crate) struct Recent {
 }
 
 const RECENT_KEPT: usize = 50;
-
-/// Time and randomness, from outside.
-#[derive(Debug, Clone)]
-pub struct World {
-    /// What time it is.
-    pub clock: SharedClock,
-    /// Where unpredictable bytes come from.
-    pub random: SharedRandomness,
-}
 
 /// Why an edge does not start.
 #[derive(Debug, thiserror::Error)]
