@@ -1,0 +1,3 @@
+//! The hospital's gateway (前置机).
+
+pub mod rows;
