@@ -90,7 +90,8 @@ pub(crate) fn read(text: &str, line: u64, plan: &Plan) -> Result<Named, TableFau
     });
     let missing: Vec<_> = missing.map(|(_, column)| column.shown()).collect();
     if !missing.is_empty() {
-        return Err(TableFault::Missing(missing));
+        let strangers = named.strangers;
+        return Err(TableFault::Missing { missing, strangers });
     }
     if plan.strangers == Strangers::Refused && !named.strangers.is_empty() {
         return Err(TableFault::Unknown(named.strangers));

@@ -68,12 +68,24 @@ pub enum TableFault {
         why: String,
     },
     /// Columns that must be there.
-    #[error("表头中缺少 {}", .0.join("、"))]
-    Missing(Vec<String>),
+    #[error("表头中缺少 {}{}", .missing.join("、"), beside(.strangers))]
+    Missing {
+        /// The columns.
+        missing: Vec<String>,
+        /// Those that stand there and are not known: one of them may be meant.
+        strangers: Vec<String>,
+    },
     /// A column that stands twice.
     #[error("表头中的“{0}”出现两次")]
     Doubled(String),
     /// Columns that the caller does not take.
     #[error("表头中有不认识的列：{}", .0.join("、"))]
     Unknown(Vec<String>),
+}
+
+fn beside(strangers: &[String]) -> String {
+    if strangers.is_empty() {
+        return String::new();
+    }
+    format!("；不认识的列：{}", strangers.join("、"))
 }

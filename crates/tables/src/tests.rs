@@ -123,8 +123,8 @@ fn a_header_names_what_is_needed_once() {
         fault.to_string()
     };
     assert_eq!(
-        fault("amount,userName\n"),
-        "表头中缺少 orgTraceId（机构跟踪号）"
+        fault("amount,userName,trace\n"),
+        "表头中缺少 orgTraceId（机构跟踪号）；不认识的列：trace"
     );
     assert_eq!(
         fault("orgTraceId,机构跟踪号\n"),
