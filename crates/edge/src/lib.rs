@@ -1,3 +1,4 @@
 //! The hospital's gateway (前置机).
 
+pub mod files;
 pub mod rows;
