@@ -23,6 +23,8 @@ use crate::his::His;
 use crate::line::Line;
 use crate::outbox::Outbox;
 use crate::outbox::forming::Sender;
+use crate::outbox::items::{Moment, TakenRows};
+use crate::rows::Row;
 use crate::settings::{BadSetting, Checked, Settings};
 use crate::{api, sending};
 
@@ -163,6 +165,17 @@ impl Edge {
         self.outbox
             .pull_forward(night_ms, now_ms + sending::LONGEST_WAIT_MS)
             .await
+    }
+
+    /// Keeps what the HIS says, and has it sent when it is due.
+    pub(crate) async fn take_rows(
+        &self,
+        rows: Vec<Row>,
+        moment: Moment,
+    ) -> Result<TakenRows, StoreError> {
+        let taken = self.outbox.take(rows, moment).await?;
+        self.bell.notify_one();
+        Ok(taken)
     }
 
     /// The present moment in milliseconds since the epoch.

@@ -21,6 +21,7 @@
 mod api;
 mod doors;
 mod edge;
+pub mod files;
 mod health;
 mod his;
 mod line;

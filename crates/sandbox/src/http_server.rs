@@ -37,6 +37,15 @@ pub(crate) trait Answering: Send + Sync + 'static {
     fn answer(&self, path: &str, body: Bytes) -> impl Future<Output = Reply> + Send;
 }
 
+/// Whoever takes whole requests, for whom path and body are not enough.
+pub(crate) trait Handling: Send + Sync + 'static {
+    /// Handles one request.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Full<Bytes>>, Closed>> + Send;
+}
+
 /// An answer.
 pub(crate) enum Reply {
     /// With this HTTP status.
@@ -62,14 +71,14 @@ pub(crate) struct HttpServer {
 }
 
 impl HttpServer {
-    pub(crate) async fn start<A: Answering>(
+    pub(crate) async fn start<H: Handling>(
         listen: SocketAddr,
-        answering: Arc<A>,
+        handling: Arc<H>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, answering, stopped));
+        let task = tokio::spawn(accept(listener, handling, stopped));
         Ok(Self {
             address,
             stop,
@@ -77,7 +86,6 @@ impl HttpServer {
         })
     }
 
-    #[cfg(test)]
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -108,9 +116,9 @@ impl Drop for HttpServer {
     }
 }
 
-async fn accept<A: Answering>(
+async fn accept<H: Handling>(
     listener: TcpListener,
-    answering: Arc<A>,
+    handling: Arc<H>,
     stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -122,7 +130,7 @@ async fn accept<A: Answering>(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if has_room => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve(stream, Arc::clone(&answering), stopped.clone()));
+                    connections.spawn(serve(stream, Arc::clone(&handling), stopped.clone()));
                 }
                 Err(error) => {
                     // Out of file descriptors, mostly: some come back when connections end.
@@ -139,10 +147,10 @@ async fn accept<A: Answering>(
     }
 }
 
-async fn serve<A: Answering>(stream: TcpStream, answering: Arc<A>, stopped: watch::Receiver<bool>) {
+async fn serve<H: Handling>(stream: TcpStream, handling: Arc<H>, stopped: watch::Receiver<bool>) {
     // Without it small answers wait for the other side's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| handle(&*answering, request));
+    let service = service_fn(|request| handling.handle(request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
@@ -156,21 +164,24 @@ async fn serve<A: Answering>(stream: TcpStream, answering: Arc<A>, stopped: watc
 /// Closes the connection: hyper does so on a service's error.
 #[derive(Debug, thiserror::Error)]
 #[error("closed without an answer")]
-struct Closed;
+pub(crate) struct Closed;
 
-async fn handle<A: Answering>(
-    answering: &A,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Closed> {
-    let (head, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, MAX_BODY_BYTES).collect().await else {
-        return Err(Closed);
-    };
-    match answering.answer(head.uri.path(), body.to_bytes()).await {
-        Reply::Close => Err(Closed),
-        Reply::Http { status, body } => Ok(response(status, CONTENT_TYPE, body)),
-        Reply::Page(html) => Ok(response(200, "text/html; charset=utf-8", html)),
+impl<A: Answering> Handling for A {
+    async fn handle(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
+        let (head, body) = request.into_parts();
+        let body = whole(body).await?;
+        match self.answer(head.uri.path(), body).await {
+            Reply::Close => Err(Closed),
+            Reply::Http { status, body } => Ok(response(status, CONTENT_TYPE, body)),
+            Reply::Page(html) => Ok(response(200, "text/html; charset=utf-8", html)),
+        }
     }
+}
+
+/// All of a body, where it is no longer than it may be.
+pub(crate) async fn whole(body: Incoming) -> Result<Bytes, Closed> {
+    let collected = Limited::new(body, MAX_BODY_BYTES).collect().await;
+    collected.map(|body| body.to_bytes()).map_err(|_| Closed)
 }
 
 fn response(status: u16, content_type: &'static str, body: String) -> Response<Full<Bytes>> {

@@ -5,7 +5,7 @@
 //! and answers when the platform asks or tells; [`MztChannel`] is 闽政通 as a caller and
 //! [`MztInbox`] 闽政通 as whom citizens are reminded through; [`citizens`]
 //! are people whom nobody is. [`Traffic`] keeps them busy for the `sandbox` command. A [`Fault`]
-//! lets a hospital misbehave, a [`LineProxy`] the line to it, and a [`CallbackReceiver`] stands
+//! lets a hospital misbehave, a [`LineProxy`] or a [`MessageLine`] the line to it, and a [`CallbackReceiver`] stands
 //! in for hundreds of hospitals that only acknowledge. [`SandboxDescription`] tells other
 //! programs where all of this is.
 //!
@@ -24,6 +24,7 @@ mod his;
 mod hospital;
 mod http_server;
 mod line_proxy;
+mod message_line;
 mod mzt;
 mod mzt_inbox;
 mod receiver;
@@ -44,6 +45,7 @@ pub use hospital::{
     Debt, HospitalSetup, LedgerEntry, LedgerError, Received, SimulatedHospital, StartError,
 };
 pub use line_proxy::{LineMode, LineProxy};
+pub use message_line::{LineCounts, LinePlan, MessageLine};
 pub use mzt::{MztChannel, MztSetup};
 pub use mzt_inbox::{Arrived, MztInbox};
 pub use receiver::{CallbackReceiver, Told};

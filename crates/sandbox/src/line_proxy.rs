@@ -76,11 +76,7 @@ impl LineProxy {
     /// The same address as `url`, but through this line.
     #[must_use]
     pub fn through(&self, url: &Url) -> Url {
-        let mut through = url.clone();
-        // Neither can fail: an http address takes any host and port.
-        let _ = through.set_ip_host(self.address.ip());
-        let _ = through.set_port(Some(self.address.port()));
-        through
+        through(self.address, url)
     }
 
     /// How many connections the line has carried, or begun to.
@@ -120,6 +116,15 @@ impl LineProxy {
             let _ = taken.await;
         }
     }
+}
+
+/// The same address as `url`, but at another place.
+pub(crate) fn through(place: SocketAddr, url: &Url) -> Url {
+    let mut through = url.clone();
+    // Neither can fail: an http address takes any host and port.
+    let _ = through.set_ip_host(place.ip());
+    let _ = through.set_port(Some(place.port()));
+    through
 }
 
 struct Line {

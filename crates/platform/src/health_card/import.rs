@@ -32,8 +32,7 @@ pub const COLUMNS: [&str; 7] = [
 pub const REPORT_HEAD: &str = "\u{FEFF}行号,结果,原因\r\n";
 
 /// A record of a file, as text. `Debug` shows nothing of it.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Row {
     /// 证件类型.
     pub id_type: String,
@@ -42,16 +41,12 @@ pub struct Row {
     /// 姓名.
     pub user_name: String,
     /// 性别.
-    #[serde(default)]
     pub user_sex: Option<String>,
     /// 出生日期.
-    #[serde(default)]
     pub birthday: Option<String>,
     /// 手机号.
-    #[serde(default)]
     pub mobile_phone: Option<String>,
     /// 人员编号.
-    #[serde(default)]
     pub psn_no: Option<String>,
 }
 

@@ -1,0 +1,283 @@
+//! The file drop: for a HIS that can't call HTTP.
+//!
+//! Whoever can write a file writes it into one folder. As soon as a file has stopped growing, its
+//! rows are handed over, and what became of them stands beside it:
+//!
+//! ```text
+//! drop/欠费.csv               dropped; stays until all below is safe on the disk
+//! drop/done/欠费.csv          the file as it came, once its rows were handed over
+//! drop/done/欠费.csv.result.txt    how many were taken, in which encoding
+//! drop/failed/欠费.csv        the bad lines alone, as they were written, under their header
+//! drop/failed/欠费.csv.reasons.csv what is wrong with each, by its line in the dropped file
+//! ```
+//!
+//! The good rows of a file with bad lines are kept. Whoever corrects the lines in `failed` drops
+//! that file again. A file that can't be read at all goes to `failed` as it is.
+//!
+//! Invariants:
+//! - A dropped file is moved last, after everything about it was synced. Whatever happens before,
+//!   it is read again from its beginning, and rows that were taken before are repetitions.
+//! - Names come from outside: they may be anything, and are never followed anywhere.
+//! - Memory is bounded by a piece of a file, whatever its size.
+
+mod meaning;
+mod names;
+mod piece;
+mod shelves;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use banyan_store::db::StoreError;
+use tokio::sync::Mutex;
+
+use crate::rows::{Row, Taken};
+use piece::{OpenFault, Sheet};
+use shelves::{Counts, Results, Shelves};
+
+/// Whoever takes rows in.
+pub trait TakesRows: Sync {
+    /// Takes rows; answers for each in their order. To hand a row over twice is to hand it over
+    /// once.
+    fn take(&self, rows: Vec<Row>) -> impl Future<Output = Result<Vec<Taken>, StoreError>> + Send;
+}
+
+/// A folder into which files are dropped.
+#[derive(Debug)]
+pub struct Folder {
+    shelves: Shelves,
+    seen: Mutex<HashMap<OsString, Look>>,
+}
+
+/// What became of a file.
+#[derive(Debug)]
+pub struct FileOutcome {
+    /// Its name, as far as it can be shown.
+    pub name: String,
+    /// How it ended.
+    pub end: FileEnd,
+}
+
+/// How a file ended.
+#[derive(Debug)]
+pub enum FileEnd {
+    /// Every row was handed over; the bad ones lie in `failed`.
+    Done {
+        /// Rows that are kept now.
+        new: u64,
+        /// Rows that were kept before.
+        repeated: u64,
+        /// Lines that are no row, or whose row was refused.
+        bad: u64,
+    },
+    /// It could not be read at all and lies in `failed`; why, in Chinese.
+    Unreadable(String),
+    /// It stays where it is and is looked at again.
+    Stays(FileTrouble),
+}
+
+/// Why a file stays.
+#[derive(Debug, thiserror::Error)]
+pub enum FileTrouble {
+    /// The disk is full, a right is missing, a share is away.
+    #[error("文件读写失败：{0}")]
+    Io(#[from] io::Error),
+    /// Its rows can't be kept now.
+    #[error("暂时不能保存：{0}")]
+    Store(#[from] StoreError),
+    /// It was written to while it was read.
+    #[error("文件仍在写入")]
+    Changed,
+}
+
+/// Files of one look; more wait for the next.
+const MOST_FILES: usize = 10_000;
+/// An empty file may be one that is about to be written.
+const EMPTY_FOR_MS: i64 = 60_000;
+
+impl Folder {
+    /// Of this path; looks at nothing yet.
+    #[must_use]
+    pub fn new(drop: impl Into<PathBuf>) -> Self {
+        Self {
+            shelves: Shelves::new(drop.into()),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Makes the folder and those in it. To be called once, at the start: a share that goes away
+    /// later must not be replaced by a folder of our own.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn prepare(&self) -> io::Result<()> {
+        std::fs::create_dir_all(self.shelves.drop_path())?;
+        self.shelves.prepare()
+    }
+
+    /// Looks once, and works on the files that have not changed since the look before.
+    ///
+    /// # Errors
+    /// Where the folder can't be looked at. What hinders a single file stands in its outcome.
+    pub async fn work(&self, intake: &impl TakesRows, now_ms: i64) -> io::Result<Vec<FileOutcome>> {
+        let mut seen = self.seen.lock().await;
+        let shelves = self.shelves.clone();
+        let found = blocking(move || {
+            shelves.prepare()?;
+            list(shelves.drop_path())
+        })
+        .await??;
+        let mut before = std::mem::take(&mut *seen);
+        let mut settled = Vec::new();
+        for (name, stamp) in found {
+            let earlier = before.remove(&name).filter(|look| look.stamp == stamp);
+            let look = earlier.unwrap_or(Look {
+                stamp,
+                since_ms: now_ms,
+            });
+            let is_quiet = stamp.bytes > 0 || now_ms - look.since_ms >= EMPTY_FOR_MS;
+            if earlier.is_some() && is_quiet {
+                settled.push(Found {
+                    path: self.shelves.drop_path().join(&name),
+                    name: name.clone(),
+                    stamp,
+                });
+            }
+            seen.insert(name, look);
+        }
+        // What was written first is meant first: a debt before its settlement.
+        settled.sort_by(|a, b| (a.stamp.written, &a.name).cmp(&(b.stamp.written, &b.name)));
+        let mut outcomes = Vec::with_capacity(settled.len());
+        for found in settled {
+            let worked = self.work_on(&found, intake, now_ms).await;
+            let end = worked.unwrap_or_else(FileEnd::Stays);
+            if matches!(end, FileEnd::Stays(_)) {
+                let shelves = self.shelves.clone();
+                blocking(move || shelves.clear()).await?;
+            } else {
+                seen.remove(&found.name);
+            }
+            outcomes.push(FileOutcome {
+                name: names::shown(&found.name),
+                end,
+            });
+        }
+        Ok(outcomes)
+    }
+
+    async fn work_on(
+        &self,
+        found: &Found,
+        intake: &impl TakesRows,
+        now_ms: i64,
+    ) -> Result<FileEnd, FileTrouble> {
+        let opening = found.clone();
+        let mut sheet = match blocking(move || Sheet::open(&opening)).await? {
+            Ok(sheet) => sheet,
+            Err(OpenFault::Io(error)) => return Err(error.into()),
+            Err(OpenFault::Unreadable(why)) => {
+                let (shelves, found, reason) = (self.shelves.clone(), found.clone(), why.clone());
+                blocking(move || shelves.set_aside(&found, &reason, now_ms)).await??;
+                return Ok(FileEnd::Unreadable(why));
+            }
+        };
+        let mut results = Results::new(self.shelves.clone(), sheet.head());
+        loop {
+            let reading = found.clone();
+            let (read, piece) = blocking(move || {
+                let read = sheet.next_piece()?;
+                // The last line of a file that grows may be half a line.
+                if reading.has_changed() {
+                    return Err(FileTrouble::Changed);
+                }
+                Ok(read)
+            })
+            .await??;
+            sheet = read;
+            let Some(mut piece) = piece else { break };
+            let rows = piece.take_rows();
+            let taken = if rows.is_empty() {
+                Vec::new()
+            } else {
+                intake.take(rows).await?
+            };
+            let path = found.path.clone();
+            results = blocking(move || results.add(&path, &piece, taken)).await??;
+        }
+        let (summary, found) = (sheet.summary(), found.clone());
+        let Counts { new, repeated, bad } =
+            blocking(move || results.conclude(&found, &summary, now_ms)).await??;
+        Ok(FileEnd::Done { new, repeated, bad })
+    }
+}
+
+/// What a look saw of a file.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    stamp: Stamp,
+    since_ms: i64,
+}
+
+/// By which a change of a file is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    written: SystemTime,
+}
+
+/// A file to work on.
+#[derive(Debug, Clone)]
+struct Found {
+    path: PathBuf,
+    name: OsString,
+    stamp: Stamp,
+}
+
+impl Found {
+    fn has_changed(&self) -> bool {
+        let now = std::fs::symlink_metadata(&self.path);
+        now.and_then(|metadata| stamp(&metadata))
+            .map_or(true, |stamp| stamp != self.stamp)
+    }
+}
+
+/// The regular files whose names say that they are meant for us.
+fn list(drop: &Path) -> io::Result<Vec<(OsString, Stamp)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(drop)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if found.len() == MOST_FILES || !names::is_table(&name) {
+            continue;
+        }
+        // Not through a link: it may lead to a file that is nobody's here.
+        let metadata = match entry.path().symlink_metadata() {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if metadata.is_file() {
+            found.push((name, stamp(&metadata)?));
+        }
+    }
+    Ok(found)
+}
+
+fn stamp(metadata: &std::fs::Metadata) -> io::Result<Stamp> {
+    Ok(Stamp {
+        bytes: metadata.len(),
+        written: metadata.modified()?,
+    })
+}
+
+/// Files stand still on a slow share; the runtime's own threads must not.
+async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(act)
+        .await
+        .map_err(io::Error::other)
+}
