@@ -1,16 +1,13 @@
 //! A full disk: refusals, never a false success; and when there is room again, it goes on.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use banyan_protocol::catalogue::Interface;
 use banyan_sandbox::citizens;
 
+use crate::disk::{DISK, Filler, on_small_disk};
 use crate::eventually;
 use crate::listener::Listener;
 use crate::partner::{Partner, items};
 use crate::place::{Place, Server};
-use crate::process::run;
 
 /// Enough for SQLite's log at its usual length, so that the disk is full only when we fill it.
 const SIZE: &str = "64m";
@@ -55,7 +52,7 @@ async fn a_full_disk_refuses_and_loses_nothing() {
                         (listener.counts().0 > 0).then_some(())
                     })
                     .await;
-                    disk.fill();
+                    disk.filler.fill();
                 }
             }
             Err((code, message)) => {
@@ -80,7 +77,7 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     let (status, _) = crate::stopping::try_get(platform, "/healthz").await;
     assert_eq!(status, 200, "a full disk is no reason to die");
 
-    disk.make_room();
+    disk.filler.make_room();
     // What was refused was not half kept: the same batch goes through now.
     for number in refused.into_iter().chain(number..number + 5) {
         eventually("it goes on when there is room", async || {
@@ -116,58 +113,21 @@ async fn check(hospital: &Partner, platform: &str, listener: &Listener, number: 
     .await;
 }
 
-/// A platform on a small disk in memory, which only its own process sees and which goes with it.
+/// A platform on a small disk.
 struct SmallDisk {
     server: Server,
-    filler: PathBuf,
+    filler: Filler,
 }
 
 impl SmallDisk {
-    /// `None`, and the reason printed, where the system does not let us mount.
+    /// `None` where the system does not let us mount.
     fn serve(place: &Place) -> Option<Self> {
-        std::fs::create_dir(place.path().join("disk")).unwrap();
-        let unshare = ["-m", "-rm"].into_iter().find(|how| {
-            let mut try_it = Command::new("sh");
-            let line = format!("unshare {how} mount -t tmpfs -o size=1m none disk");
-            run(try_it.args(["-c", &line]).current_dir(place.path())).code == Some(0)
-        });
-        let Some(unshare) = unshare else {
-            eprintln!("skipped: this system does not let the test mount a small disk (unshare)");
-            return None;
-        };
-        let mut command = place.banyan(&[]);
-        let binary = command.get_program().to_owned();
-        let environment: Vec<_> = command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
-            .collect();
-        command = Command::new("unshare");
-        let line = format!(
-            "mount -t tmpfs -o size={SIZE} none disk && cp banyan.db* disk/ && exec \"$0\" serve"
-        );
-        command
-            .args([unshare, "sh", "-c", &line])
-            .arg(binary)
-            .current_dir(place.path())
-            .env_clear()
-            .envs(environment)
-            .env("BANYAN_DATABASE_URL", "sqlite:disk/banyan.db");
+        let mut command = place.banyan(&["serve"]);
+        command.env("BANYAN_DATABASE_URL", format!("sqlite:{DISK}/banyan.db"));
+        let copy = format!("cp banyan.db* {DISK}/");
+        let mut command = on_small_disk(&command, place.path(), SIZE, &copy)?;
         let server = Server::start(&mut command);
-        // The disk as that process sees it.
-        let root = PathBuf::from(format!("/proc/{}/root", server.program.id()));
-        let filler = root
-            .join(place.path().strip_prefix("/").unwrap())
-            .join("disk/filler");
+        let filler = Filler::of(&server.program, place.path());
         Some(Self { server, filler })
-    }
-
-    /// Takes all the room that is left.
-    fn fill(&self) {
-        let mut file = std::fs::File::create(&self.filler).unwrap();
-        while std::io::Write::write_all(&mut file, &[0; 4_096]).is_ok() {}
-    }
-
-    fn make_room(&self) {
-        std::fs::remove_file(&self.filler).unwrap();
     }
 }

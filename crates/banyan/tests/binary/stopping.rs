@@ -108,9 +108,14 @@ pub(crate) async fn get(url: &str, page: &str) -> String {
 
 /// Status and body of a page.
 pub(crate) async fn try_get(url: &str, page: &str) -> (u16, String) {
+    try_get_with(url, page, "").await
+}
+
+/// The same with further header lines.
+pub(crate) async fn try_get_with(url: &str, page: &str, headers: &str) -> (u16, String) {
     let address = url.trim_start_matches("http://");
     let mut line = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {page} HTTP/1.0\r\nhost: {address}\r\n\r\n");
+    let request = format!("GET {page} HTTP/1.0\r\nhost: {address}\r\n{headers}\r\n");
     line.write_all(request.as_bytes()).await.unwrap();
     let mut reply = String::new();
     line.read_to_string(&mut reply).await.unwrap();
