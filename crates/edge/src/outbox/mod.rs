@@ -17,6 +17,8 @@ pub(crate) mod notices;
 pub(crate) mod outcomes;
 pub(crate) mod presence;
 mod retention;
+#[cfg(test)]
+mod tests;
 pub(crate) mod views;
 
 use std::path::Path;
