@@ -43,7 +43,7 @@ pub async fn call(
     };
     let sealed = Bytes::from(sealing.seal(&credentials.secret));
     let reply = http.post(url, sealed, guard).await?;
-    open(&reply, credentials)
+    open_answer(&reply, credentials)
 }
 
 /// [`call`] with messages instead of JSON.
@@ -70,7 +70,11 @@ pub(crate) fn read<Reply: Message>(answer: Answer) -> Result<Reply, CallFault> {
     }
 }
 
-fn open(reply: &HttpReply, credentials: &Credentials) -> Result<Answer, CallFault> {
+/// The answer in a reply; a refusal is one, whatever the HTTP status that it came with.
+///
+/// # Errors
+/// `Status` or `NotOpened`.
+pub fn open_answer(reply: &HttpReply, credentials: &Credentials) -> Result<Answer, CallFault> {
     let opened = open_reply(&reply.body, &credentials.secret, credentials.accepted);
     if (200..300).contains(&reply.status) {
         return opened.map_err(CallFault::NotOpened);

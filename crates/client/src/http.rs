@@ -152,7 +152,34 @@ impl HttpClient {
         body: Bytes,
         guard: &HostGuard,
     ) -> Result<HttpReply, CallFault> {
-        let sending = self.0.deliver(oddity, url, body, guard);
+        self.within_time(Way { oddity, key: None }, url, body, guard)
+            .await
+    }
+
+    /// Posts the body as messages are posted, with an `Authorization: Bearer` where there is a key.
+    ///
+    /// # Errors
+    /// Those of [`HttpClient::post`].
+    pub async fn post_with_key(
+        &self,
+        url: &Url,
+        body: Bytes,
+        key: Option<&str>,
+        guard: &HostGuard,
+    ) -> Result<HttpReply, CallFault> {
+        let oddity = Oddity::ContentType(CONTENT_TYPE);
+        self.within_time(Way { oddity, key }, url, body, guard)
+            .await
+    }
+
+    async fn within_time(
+        &self,
+        way: Way<'_>,
+        url: &Url,
+        body: Bytes,
+        guard: &HostGuard,
+    ) -> Result<HttpReply, CallFault> {
+        let sending = self.0.deliver(way, url, body, guard);
         tokio::time::timeout(self.0.call_timeout, sending)
             .await
             .unwrap_or(Err(CallFault::Timeout))
@@ -173,10 +200,17 @@ pub enum Oddity {
     ContentType(&'static str),
 }
 
+/// How one request goes out.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    oddity: Oddity,
+    key: Option<&'a str>,
+}
+
 impl Inner {
     async fn deliver(
         &self,
-        oddity: Oddity,
+        way: Way<'_>,
         url: &Url,
         body: Bytes,
         guard: &HostGuard,
@@ -184,21 +218,20 @@ impl Inner {
         // Before resolving: whoever may not be called is not even asked for.
         guard.permits_url(url)?;
         match web_target(url)? {
-            (Host::Ipv4(address), port) => self.send(oddity, url, port, address.into(), body).await,
+            (Host::Ipv4(address), port) => self.send(way, url, port, address.into(), body).await,
             (Host::Ipv6(address), port) => {
                 let address = IpAddr::V6(address).to_canonical();
-                self.send(oddity, url, port, address, body).await
+                self.send(way, url, port, address, body).await
             }
             (Host::Domain(name), port) => {
-                self.send_by_name(oddity, url, name, port, body, guard)
-                    .await
+                self.send_by_name(way, url, name, port, body, guard).await
             }
         }
     }
 
     async fn send_by_name(
         &self,
-        oddity: Oddity,
+        way: Way<'_>,
         url: &Url,
         name: &str,
         port: u16,
@@ -211,7 +244,7 @@ impl Inner {
         }
         let mut fault = None;
         for address in resolved.addresses() {
-            match self.send(oddity, url, port, address, body.clone()).await {
+            match self.send(way, url, port, address, body.clone()).await {
                 Err(CallFault::Connect(unreached)) => fault = Some(unreached),
                 reached => {
                     resolved.worked(address);
@@ -228,14 +261,14 @@ impl Inner {
 
     async fn send(
         &self,
-        oddity: Oddity,
+        way: Way<'_>,
         url: &Url,
         port: u16,
         checked: IpAddr,
         body: Bytes,
     ) -> Result<HttpReply, CallFault> {
         let mut request = Request::new(Full::new(body));
-        let (method, content_type) = match oddity {
+        let (method, content_type) = match way.oddity {
             Oddity::Get => (Method::GET, CONTENT_TYPE),
             Oddity::ContentType(content_type) => (Method::POST, content_type),
         };
@@ -247,6 +280,12 @@ impl Inner {
             const { HeaderName::from_static(SIGN_VERSION_HEADER) },
             const { HeaderValue::from_static(SIGN_VERSION) },
         );
+        if let Some(key) = way.key {
+            // A key that no header can carry is sent as none, and is refused for it.
+            if let Ok(value) = HeaderValue::from_str(&format!("Bearer {key}")) {
+                headers.insert(header::AUTHORIZATION, value);
+            }
+        }
         let response = self.client.request(request).await.map_err(sending_fault)?;
         Ok(HttpReply {
             status: response.status().as_u16(),

@@ -5,6 +5,7 @@
 //! of the guide ask for besides (batches, callback address, orgId) is the edge's to add.
 
 use banyan_protocol::dictionaries::{FeeType, IdType, MedType, UserType};
+use banyan_protocol::overdue::org_mdl_001::UnsettledPerson;
 use banyan_protocol::overdue::{EhealthCardId, IdNo, MobilePhone, OrgTraceId, TraceId, UserName};
 use banyan_protocol::wire::{Amount, Field, LocalTime, Message as _, Text};
 use banyan_protocol::{dictionary, message};
@@ -144,6 +145,25 @@ impl Action {
             Self::RealName => NameRow::FIELDS,
         }
     }
+}
+
+/// The rows of a person with items, as the guide has them (4.3.1.2).
+pub(crate) fn of_person(person: UnsettledPerson) -> impl Iterator<Item = DebtRow> {
+    let items = person.itemList.clone();
+    items.into_iter().map(move |item| DebtRow {
+        idNo: person.idNo.clone(),
+        idType: person.idType,
+        userName: person.userName.clone(),
+        ehealthCardId: person.ehealthCardId.clone(),
+        mobilePhone: person.mobilePhone.clone(),
+        userType: person.userType,
+        orgTraceId: item.orgTraceId,
+        medType: item.medType,
+        feeType: item.feeType,
+        itemName: item.itemName,
+        amount: item.amount,
+        actualTime: item.actualTime,
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use banyan_protocol::envelope::Environment;
+use banyan_web::Tls;
 use serde::Deserialize;
 
 /// Everything that can be set.
@@ -56,16 +57,6 @@ pub enum EnvironmentSetting {
     Test,
     /// 正式环境
     Production,
-}
-
-/// Certificate files in PEM.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// The certificate with its chain.
-    pub certificate_file: PathBuf,
-    /// Its private key.
-    pub key_file: PathBuf,
 }
 
 /// Bounds of what comes in.

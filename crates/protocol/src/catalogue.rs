@@ -214,6 +214,15 @@ impl Interface {
         })
     }
 
+    /// The path that it is called at, where it has one of its own.
+    #[must_use]
+    pub const fn path(self) -> Option<&'static str> {
+        match self.spec().route {
+            Route::Path(path) => Some(path),
+            Route::Funid | Route::TransType => None,
+        }
+    }
+
     /// The code, as the specification writes it.
     #[must_use]
     pub const fn code(self) -> &'static str {

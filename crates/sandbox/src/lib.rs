@@ -27,11 +27,11 @@ mod message_line;
 mod mzt;
 mod mzt_inbox;
 mod receiver;
-mod sealed;
 #[cfg(test)]
 mod testing;
 mod traffic;
 
+pub use banyan_protocol::envelope::{Account, BadAccount};
 pub use caller::PartnerFault;
 pub use citizens::{Citizen, CitizenSeed};
 pub use description::{
@@ -47,5 +47,4 @@ pub use message_line::{LineCounts, LinePlan, MessageLine};
 pub use mzt::{MztChannel, MztSetup};
 pub use mzt_inbox::{Arrived, MztInbox};
 pub use receiver::{CallbackReceiver, Told};
-pub use sealed::{Account, BadAccount};
 pub use traffic::{Pace, Traffic, TrafficSummary};

@@ -27,8 +27,8 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::http_server::{Answering, HttpServer, Reply};
-use crate::sealed::{self, Refusal};
 use crate::{Account, Citizen, HospitalSetup, MztChannel, MztSetup, SimulatedHospital, citizens};
+use banyan_protocol::envelope::{Environment, Refusal, open_call};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -264,7 +264,12 @@ impl Answering for FakeDesk {
                 body: refusal.unsigned(),
             };
         };
-        let opened = sealed::open(&body, |app_id| self.accounts.get(app_id), now_ms);
+        let opened = open_call(
+            &body,
+            |app_id| self.accounts.get(app_id),
+            Environment::Test,
+            now_ms,
+        );
         let call = match opened {
             Ok(call) => call,
             Err(refusal) => return Reply::ok(refusal.unsigned()),

@@ -73,6 +73,14 @@ pub enum Place {
     AppealContact,
     /// overdue_appeal.answer_sealed
     AppealAnswer,
+    /// The edge's item.content
+    EdgeItem,
+    /// The edge's message.content
+    EdgeMessage,
+    /// The edge's card.sealed
+    EdgeCard,
+    /// The edge's notice.content
+    EdgeNotice,
     /// vault_check.sealed
     Check,
 }
@@ -153,6 +161,14 @@ impl Vault {
                     .to_owned(),
             )
         })
+    }
+
+    /// Unpredictable bytes, for names that nobody else gives.
+    #[must_use]
+    pub fn nonce<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random.fill(&mut bytes);
+        bytes
     }
 
     /// Seals a value for its place.
@@ -291,6 +307,10 @@ impl Place {
             Self::AppealText => b"overdue_appeal.text_sealed",
             Self::AppealContact => b"overdue_appeal.contact_sealed",
             Self::AppealAnswer => b"overdue_appeal.answer_sealed",
+            Self::EdgeItem => b"edge.item.content",
+            Self::EdgeMessage => b"edge.message.content",
+            Self::EdgeCard => b"edge.card.sealed",
+            Self::EdgeNotice => b"edge.notice.content",
             Self::Check => b"vault_check.sealed",
         }
     }

@@ -17,7 +17,6 @@ use axum::routing::get;
 use banyan_protocol::envelope::Environment;
 
 use crate::app::App;
-use crate::web::safety;
 
 const DOCTOR_PATH: &str = "/docs/doctor";
 const STYLE_PATH: &str = "/docs/docs.css";
@@ -46,7 +45,7 @@ async fn style() -> Response {
 /// Puts on every answer the headers that keep it safe.
 async fn dress(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    safety::protect(&mut response, CONTENT_SECURITY_POLICY);
+    banyan_web::protect(&mut response, CONTENT_SECURITY_POLICY);
     response
 }
 

@@ -40,7 +40,6 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 
 use crate::app::App;
-use crate::web::safety;
 use problem::{Place, Problem};
 
 const LIST_PATH: &str = "/h5/overdue";
@@ -100,7 +99,7 @@ async fn dress(State(app): State<App>, request: Request, next: Next) -> Response
     if let Some(problem) = problem {
         response = problem.page(&app, large, place);
     }
-    safety::protect(&mut response, CONTENT_SECURITY_POLICY);
+    banyan_web::protect(&mut response, CONTENT_SECURITY_POLICY);
     response
 }
 

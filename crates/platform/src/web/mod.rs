@@ -2,7 +2,6 @@
 
 mod health;
 mod messages;
-pub(crate) mod safety;
 mod server;
 
 use axum::Router;
@@ -11,7 +10,7 @@ use axum::extract::DefaultBodyLimit;
 use crate::app::App;
 use crate::{docs, h5};
 
-pub use server::{Extras, Server, ServerError};
+pub use server::{Extras, Server};
 
 /// Every path of the platform, and those given besides.
 pub fn router(app: &App, besides: Router<App>) -> Router {

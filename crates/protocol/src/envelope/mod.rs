@@ -3,6 +3,7 @@
 //! This is the envelope of the access guide, chapter 4.1. How each of its ambiguities is read
 //! stands in `docs/decisions.md`.
 
+mod answering;
 mod open;
 mod reply;
 mod seal;
@@ -14,8 +15,9 @@ mod tests;
 mod vectors;
 mod wire_form;
 
+pub use answering::{Account, BadAccount, OpenedCall, Refusal, open_call};
 pub use open::{EnvelopeFault, Opened};
-pub use reply::{AcceptedReplies, Answer, ReplyFault, open_reply};
+pub use reply::{AcceptedReplies, Answer, ReplyFault, open_reply, signed_time_ms};
 pub use seal::{Outcome, Sealing};
 pub use secret::{Secret, SecretTooShort};
 pub use signing::{Dialect, Empties, Manner, PlainMember, Protection, SignedAs};

@@ -91,6 +91,18 @@ pub fn open_reply(
     opened.business.map(Answer::Done).ok_or(ReplyFault::Empty)
 }
 
+/// When an answer was made by its maker's clock, in milliseconds since the epoch; only of one that
+/// our partner signed, refusals included.
+#[must_use]
+pub fn signed_time_ms(bytes: &[u8], secret: &Secret) -> Option<i64> {
+    let envelope = Envelope::parse(bytes).ok()?;
+    let opened = envelope
+        .open(secret, Environment::Production, Dialect::default())
+        .ok()?;
+    opened.signature?;
+    envelope.get("timestamp")?.parse().ok()
+}
+
 fn bare(bytes: &[u8], has_code: bool, accepted: AcceptedReplies) -> Result<Answer, ReplyFault> {
     if !accepted.plain_and_bare {
         return Err(ReplyFault::NotSealed);

@@ -16,7 +16,7 @@ use super::postgres::Postgres;
 use super::sqlite::{Sqlite, on_blocking_pool};
 
 /// A migration's name, `V0001__name`, and its text.
-pub(crate) type MigrationText = (&'static str, &'static str);
+pub type MigrationText = (&'static str, &'static str);
 
 /// All migrations, in the order of their numbers.
 pub(super) const MIGRATIONS: &[MigrationText] = &[

@@ -35,7 +35,7 @@ pub use settings::DbSettings;
 pub use tx::{ColumnType, Insert, Tx};
 pub use value::Val;
 
-pub(crate) use migrate::MigrationText;
+pub use migrate::MigrationText;
 use postgres::Postgres;
 use settings::Place;
 use sqlite::Sqlite;
@@ -92,10 +92,11 @@ impl Db {
         self.migrate_with(migrate::MIGRATIONS).await
     }
 
-    pub(crate) async fn migrate_with(
-        &self,
-        list: &[MigrationText],
-    ) -> Result<Vec<String>, StoreError> {
+    /// The same with the schema of another program that keeps its records by this layer (the edge).
+    ///
+    /// # Errors
+    /// [`StoreError::Sql`] if a migration fails, or an applied one differs from those given.
+    pub async fn migrate_with(&self, list: &[MigrationText]) -> Result<Vec<String>, StoreError> {
         match &*self.0 {
             Kind::Sqlite(sqlite) => migrate::on_sqlite(sqlite, list).await,
             Kind::Postgres(postgres) => migrate::on_postgres(postgres, list).await,

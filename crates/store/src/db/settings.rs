@@ -31,6 +31,8 @@ pub struct DbSettings {
     pub busy_timeout_ms: u64,
     /// PostgreSQL: the longest a statement of a read may take.
     pub read_timeout_ms: u64,
+    /// SQLite: how much of the file the writer keeps in memory, in KiB; each reader keeps a quarter.
+    pub cache_kib: u32,
     /// Who moves SQLite's log into its file.
     pub(crate) checkpoints: Checkpoints,
 }
@@ -61,6 +63,7 @@ impl DbSettings {
             queue_timeout_ms: 5_000,
             busy_timeout_ms: 5_000,
             read_timeout_ms: 10_000,
+            cache_kib: 64 * 1024,
             checkpoints: Checkpoints::OwnThread {
                 backstop_pages: 65_536,
             },

@@ -13,7 +13,6 @@
 //! where 16,384 gave 22,100 and 16,700.) So the thread gains about 7% and a seventh of the p99, for
 //! a log that may reach 280 MB under a flood. The latencies are those of a full queue.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -22,7 +21,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::reader::Readers;
-use super::{Role, connect};
+use super::{DataFile, Role};
 use crate::db::StoreError;
 use crate::db::settings::Checkpoints;
 
@@ -42,15 +41,14 @@ pub(super) struct Checkpointer {
 
 impl Checkpointer {
     pub(super) fn start(
-        path: &Path,
-        busy_timeout: Duration,
+        file: &DataFile,
         plan: Checkpoints,
         readers: &Arc<Readers>,
     ) -> Result<Self, StoreError> {
         let thread = match plan {
             Checkpoints::Writer { .. } => None,
             Checkpoints::OwnThread { .. } => {
-                let connection = connect(path, Role::Writer, busy_timeout)?;
+                let connection = file.connect(Role::Writer)?;
                 let readers = Arc::clone(readers);
                 // One poke waiting is as good as many.
                 let (poke, pokes) = sync_channel(1);

@@ -23,8 +23,7 @@ use writer::Writer;
 const SCANS: usize = 4;
 
 pub(super) struct Sqlite {
-    path: PathBuf,
-    busy_timeout: Duration,
+    file: DataFile,
     queue_timeout: Duration,
     closed: AtomicBool,
     readers: Arc<Readers>,
@@ -41,14 +40,17 @@ impl Sqlite {
     }
 
     fn open_now(path: PathBuf, settings: &DbSettings) -> Result<Self, StoreError> {
-        let busy_timeout = Duration::from_millis(settings.busy_timeout_ms);
+        let file = DataFile {
+            path,
+            busy_timeout: Duration::from_millis(settings.busy_timeout_ms),
+            cache_kib: settings.cache_kib,
+        };
         let counts = Arc::new(Counts::default());
-        let readers = Arc::new(Readers::new(&path, busy_timeout, Arc::clone(&counts)));
-        let writer = Writer::start(&path, busy_timeout, settings, counts, &readers)?;
+        let readers = Arc::new(Readers::new(file.clone(), Arc::clone(&counts)));
+        let writer = Writer::start(&file, settings, counts, &readers)?;
         Ok(Self {
             readers,
-            path,
-            busy_timeout,
+            file,
             queue_timeout: settings.queue_timeout(),
             closed: AtomicBool::new(false),
             scans: Arc::new(Semaphore::new(SCANS)),
@@ -58,13 +60,13 @@ impl Sqlite {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        &self.file.path
     }
 
     /// A connection that may write, for migrations.
     pub(super) fn connect(&self) -> Result<Connection, StoreError> {
         self.check_open()?;
-        connect(&self.path, Role::Writer, self.busy_timeout)
+        self.file.connect(Role::Writer)
     }
 
     pub(super) fn query_opt<T>(
@@ -104,13 +106,13 @@ impl Sqlite {
                 .map_err(|_| StoreError::Busy)?
                 .map_err(|_| StoreError::Closed)?;
         let idle = Arc::clone(&self.idle_scans);
-        let (path, busy_timeout) = (self.path.clone(), self.busy_timeout);
+        let file = self.file.clone();
         on_blocking_pool(move || {
             let _permit = permit;
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match taken {
                 Some(connection) => connection,
-                None => connect(&path, Role::Reader, busy_timeout)?,
+                None => file.connect(Role::Reader)?,
             };
             statement::execute(&connection, "BEGIN", &[])?;
             // After a panic the connection is dropped, which ends its transaction.
@@ -196,31 +198,45 @@ enum Role {
     Reader,
 }
 
-fn connect(path: &Path, role: Role, busy_timeout: Duration) -> Result<Connection, StoreError> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if role == Role::Writer {
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
-    }
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(busy_timeout)?;
-    connection.set_prepared_statement_cache_capacity(256);
-    // Without it, bundled SQLite (STAT4) prepares a statement again for each new value once
-    // ANALYZE has run: half the look-ups a second.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // Negative cache sizes are KiB. mmap gains nothing warm and stalls cold.
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL;
+/// The file, and how it is opened.
+#[derive(Clone)]
+struct DataFile {
+    path: PathBuf,
+    busy_timeout: Duration,
+    cache_kib: u32,
+}
+
+impl DataFile {
+    fn connect(&self, role: Role) -> Result<Connection, StoreError> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if role == Role::Writer {
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(self.busy_timeout)?;
+        connection.set_prepared_statement_cache_capacity(256);
+        // Without it, bundled SQLite (STAT4) prepares a statement again for each new value once
+        // ANALYZE has run: half the look-ups a second.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        // Negative cache sizes are KiB. mmap gains nothing warm and stalls cold.
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
          PRAGMA trusted_schema = OFF;
          PRAGMA mmap_size = 0;
          PRAGMA temp_store = MEMORY;",
-    )?;
-    connection.execute_batch(match role {
-        Role::Writer => "PRAGMA cache_size = -65536;",
-        Role::Reader => "PRAGMA cache_size = -16384; PRAGMA query_only = ON;",
-    })?;
-    Ok(connection)
+        )?;
+        let kib = match role {
+            Role::Writer => self.cache_kib,
+            Role::Reader => self.cache_kib / 4,
+        };
+        connection.execute_batch(&format!("PRAGMA cache_size = -{kib};"))?;
+        if role == Role::Reader {
+            connection.execute_batch("PRAGMA query_only = ON;")?;
+        }
+        Ok(connection)
+    }
 }
 
 /// Runs what may block where blocking is allowed.

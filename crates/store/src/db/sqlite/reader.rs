@@ -13,22 +13,20 @@
 //! ends all: whoever reads next reads the file, and the next write begins the log anew.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::{Counts, Role, connect, statement};
+use super::{Counts, DataFile, Role, statement};
 use crate::db::StoreError;
 
 /// How long a snapshot is used at the most: another program's commit is seen this late.
 const SNAPSHOT_LASTS: Duration = Duration::from_millis(50);
 
 pub(super) struct Readers {
-    path: PathBuf,
-    busy_timeout: Duration,
+    file: DataFile,
     counts: Arc<Counts>,
     /// Raised to end the snapshots of all.
     era: AtomicU64,
@@ -56,12 +54,11 @@ struct Age {
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path, busy_timeout: Duration, counts: Arc<Counts>) -> Self {
+    pub(super) fn new(file: DataFile, counts: Arc<Counts>) -> Self {
         // The runtime has a thread for each core; the rest is room for tests' and blocking threads.
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
-            path: path.to_owned(),
-            busy_timeout,
+            file,
             counts,
             era: AtomicU64::new(0),
             slots: (0..(cores + 2).min(64)).map(|_| Mutex::default()).collect(),
@@ -76,7 +73,7 @@ impl Readers {
         let reader = match &mut *slot {
             Some(reader) => reader,
             empty => empty.insert(Reader {
-                connection: connect(&self.path, Role::Reader, self.busy_timeout)?,
+                connection: self.file.connect(Role::Reader)?,
                 snapshot: None,
             }),
         };

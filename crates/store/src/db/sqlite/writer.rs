@@ -6,7 +6,6 @@
 //! for when it fails there is nothing else to lose yet.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoint::Checkpointer;
 use super::reader::Readers;
-use super::{Counts, Role, connect, statement};
+use super::{Counts, DataFile, Role, statement};
 use crate::db::{DbSettings, StoreError, Tx, WriteCounts};
 
 /// Closures in a commit: a bound on what one failing commit takes along.
@@ -37,13 +36,12 @@ enum Message {
 
 impl Writer {
     pub(super) fn start(
-        path: &Path,
-        busy_timeout: Duration,
+        file: &DataFile,
         settings: &DbSettings,
         counts: Arc<Counts>,
         readers: &Arc<Readers>,
     ) -> Result<Self, StoreError> {
-        let mut connection = connect(path, Role::Writer, busy_timeout)?;
+        let mut connection = file.connect(Role::Writer)?;
         // This hook also takes the place of SQLite's own automatic checkpoint.
         let log_pages = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&log_pages);
@@ -51,7 +49,7 @@ impl Writer {
             seen.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        let checkpointer = Checkpointer::start(path, busy_timeout, settings.checkpoints, readers)?;
+        let checkpointer = Checkpointer::start(file, settings.checkpoints, readers)?;
         let (queue, waiting) = mpsc::channel(settings.write_queue.max(1));
         let desk = Desk {
             connection,

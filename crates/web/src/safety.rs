@@ -4,7 +4,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 
 /// Puts them on an answer, with what its pages may load; what a handler has set stays.
-pub(crate) fn protect(response: &mut Response, content_security_policy: &'static str) {
+pub fn protect(response: &mut Response, content_security_policy: &'static str) {
     let policy = (header::CONTENT_SECURITY_POLICY, content_security_policy);
     for (name, value) in SAFETY.into_iter().chain([policy]) {
         response

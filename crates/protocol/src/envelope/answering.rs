@@ -1,12 +1,17 @@
-//! The receiving side of the provincial envelope, as a hospital has it.
+//! The receiving side of the provincial envelope, as a hospital has it: the platform is the caller.
+//!
+//! A call is opened under the account that it names, its clock is looked at leniently, and the
+//! answer goes back in the caller's own manner. The platform's own receiving side, which guards
+//! against replays and knows thousands of partners, is `banyan-platform`'s.
 
 use std::fmt;
 
-use banyan_protocol::envelope::{
+use super::{
     Dialect, Envelope, EnvelopeFault, Environment, INTERFACE_VERSION, Manner, Outcome, Sealing,
     Secret, SecretTooShort,
 };
-use banyan_protocol::result_code::ResultCode;
+use crate::result_code::ResultCode;
+use crate::wire::FieldFault;
 
 /// A partner's credentials; its secret never shows.
 #[derive(Clone)]
@@ -45,7 +50,8 @@ impl Account {
 
     /// The account that signs wrongly what it encrypts rightly: only the first 16 bytes of a
     /// secret encrypt, all of them sign.
-    pub(crate) fn forging(&self) -> Option<Self> {
+    #[must_use]
+    pub fn forging(&self) -> Option<Self> {
         let secret = format!("{}-forged", self.secret.expose());
         Self::new(&self.app_id, &secret).ok()
     }
@@ -63,22 +69,28 @@ impl fmt::Debug for Account {
 const LENIENT_SKEW_MS: u64 = 3_600_000;
 
 /// A call that was opened.
-pub(crate) struct OpenedCall<'a> {
-    pub(crate) account: &'a Account,
+pub struct OpenedCall<'a> {
+    /// Whose secret opened it.
+    pub account: &'a Account,
     /// The business JSON.
-    pub(crate) business: String,
+    pub business: String,
     manner: Manner,
     version: String,
 }
 
 /// Why a call is not answered with what it asks for.
-pub(crate) struct Refusal {
-    pub(crate) code: ResultCode,
-    pub(crate) message: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// 响应协议码.
+    pub code: ResultCode,
+    /// 响应说明, in Chinese.
+    pub message: String,
 }
 
 impl Refusal {
-    pub(crate) fn new(code: ResultCode, message: impl Into<String>) -> Self {
+    /// With this code and message.
+    #[must_use]
+    pub fn new(code: ResultCode, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -86,7 +98,8 @@ impl Refusal {
     }
 
     /// Unsigned, because the caller is not known or did not make itself understood.
-    pub(crate) fn unsigned(&self) -> String {
+    #[must_use]
+    pub fn unsigned(&self) -> String {
         serde_json::json!({
             "respCode": self.code.code(),
             "respMsg": self.message,
@@ -98,19 +111,21 @@ impl Refusal {
 
 /// Opens a call for whoever `find` says its appId is; `find` gets an empty text where the message
 /// names none (the guide's plain examples do not).
-pub(crate) fn open<'a>(
+///
+/// # Errors
+/// The refusal to answer with, unsigned.
+pub fn open_call<'a>(
     body: &[u8],
     find: impl FnOnce(&str) -> Option<&'a Account>,
+    environment: Environment,
     now_ms: i64,
 ) -> Result<OpenedCall<'a>, Refusal> {
-    let unfit = |fault: banyan_protocol::wire::FieldFault| {
-        Refusal::new(ResultCode::BadParameter, fault.to_string())
-    };
+    let unfit = |fault: FieldFault| Refusal::new(ResultCode::BadParameter, fault.to_string());
     let envelope = Envelope::parse(body).map_err(unfit)?;
     let account = find(envelope.get("appId").unwrap_or_default())
         .ok_or_else(|| Refusal::new(ResultCode::UnknownApp, ResultCode::UnknownApp.label()))?;
     let opened = envelope
-        .open(&account.secret, Environment::Test, Dialect::default())
+        .open(&account.secret, environment, Dialect::default())
         .map_err(|fault| {
             let code = match fault {
                 EnvelopeFault::Malformed(_) => ResultCode::BadParameter,
@@ -142,12 +157,14 @@ pub(crate) fn open<'a>(
 
 impl OpenedCall<'_> {
     /// The sealed answer, in the caller's own manner.
-    pub(crate) fn success(&self, business: &str, now_ms: i64) -> String {
+    #[must_use]
+    pub fn success(&self, business: &str, now_ms: i64) -> String {
         self.success_as(self.account, self.manner, business, now_ms)
     }
 
     /// The answer of another account, or in another manner.
-    pub(crate) fn success_as(
+    #[must_use]
+    pub fn success_as(
         &self,
         account: &Account,
         manner: Manner,
@@ -162,7 +179,8 @@ impl OpenedCall<'_> {
     }
 
     /// The signed refusal.
-    pub(crate) fn refused(&self, refusal: &Refusal, now_ms: i64) -> String {
+    #[must_use]
+    pub fn refused(&self, refusal: &Refusal, now_ms: i64) -> String {
         let outcome = Outcome {
             code: refusal.code,
             message: &refusal.message,
@@ -193,14 +211,22 @@ impl OpenedCall<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::account;
+
+    fn account(app_id: &str) -> Account {
+        Account::new(app_id, &format!("the-secret-of-{app_id}")).unwrap()
+    }
 
     const NOW_MS: i64 = 1_700_000_000_000;
 
     fn open_at(now_ms: i64) -> Result<String, &'static str> {
         let us = account("H1");
         let sealed = Sealing::call("H1", NOW_MS, r#"{"a":1}"#).seal(&us.secret);
-        let opened = open(sealed.as_bytes(), |id| (id == "H1").then_some(&us), now_ms);
+        let opened = open_call(
+            sealed.as_bytes(),
+            |id| (id == "H1").then_some(&us),
+            Environment::Production,
+            now_ms,
+        );
         opened
             .map(|call| call.business)
             .map_err(|refusal| refusal.code.code())
@@ -231,7 +257,9 @@ mod tests {
             (sealed(&forging), "000102"),
         ] {
             let find = |id: &str| (id == "H1").then_some(&us);
-            let refusal = open(message.as_bytes(), find, NOW_MS).err().unwrap();
+            let refusal = open_call(message.as_bytes(), find, Environment::Production, NOW_MS)
+                .err()
+                .unwrap();
             assert_eq!(refusal.code.code(), code);
             assert!(refusal.unsigned().contains(code));
         }

@@ -1,0 +1,82 @@
+//! What the HIS sends.
+
+use axum::body::Body;
+use banyan_protocol::result_code::ResultCode;
+use banyan_protocol::wire::{self, FieldFault, Kind, Member, Message, member_fault};
+use serde::de::{Deserialize, Deserializer};
+use serde::ser::SerializeMap;
+use serde_json::Value;
+
+use super::reply::Reply;
+
+/// About a hundred thousand items.
+const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
+
+/// Reads a body as a message.
+pub(super) async fn read<M: Message>(body: Body) -> Result<M, Reply> {
+    let text = text(body).await?;
+    // An interface that needs nothing may be called with nothing.
+    let text = if text.trim().is_empty() { "{}" } else { &text };
+    wire::read(text).map_err(|fault| Reply::field(&fault))
+}
+
+/// The body as text.
+pub(super) async fn text(body: Body) -> Result<String, Reply> {
+    let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES)
+        .await
+        .map_err(|_| {
+            Reply::refused(
+                ResultCode::BadParameter,
+                format!(
+                    "报文未完整送达，或超过 {} MB；请分次提交",
+                    MAX_BODY_BYTES >> 20
+                ),
+            )
+        })?;
+    String::from_utf8(bytes.into()).map_err(|_| {
+        Reply::refused(
+            ResultCode::BadParameter,
+            "报文不是 UTF-8 文本；HIS 若以 GBK 编码，请先转换",
+        )
+    })
+}
+
+/// A yes or no that may be left out, which is no; written as JSON truth, as text or as 1 and 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Flag(pub(super) bool);
+
+impl Member for Flag {
+    const KIND: Kind = Kind::Text { max: 5 };
+    const REQUIRED: bool = false;
+
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Null => Ok(Self(false)),
+            Value::Bool(truth) => Ok(Self(truth)),
+            Value::Number(number) if number.as_u64() == Some(1) => Ok(Self(true)),
+            Value::Number(number) if number.as_u64() == Some(0) => Ok(Self(false)),
+            Value::String(text) => match text.as_str() {
+                "true" | "1" => Ok(Self(true)),
+                "false" | "0" | "" => Ok(Self(false)),
+                _ => Err(member_fault("应为 true 或 false")),
+            },
+            _ => Err(member_fault("应为 true 或 false")),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self(false))
+    }
+
+    fn write<S: SerializeMap>(&self, key: &'static str, map: &mut S) -> Result<(), S::Error> {
+        map.serialize_entry(key, &self.0)
+    }
+}
+
+/// A place in the list of `items`, before the path of what is wrong in it.
+pub(super) fn in_item(index: usize, fault: &FieldFault) -> FieldFault {
+    FieldFault::new(
+        format!("items[{index}].{}", fault.path),
+        fault.expected.clone(),
+    )
+}

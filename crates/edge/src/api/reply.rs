@@ -1,0 +1,135 @@
+//! How the edge answers the HIS.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use banyan_client::{CallFault, ConnectFault};
+use banyan_protocol::envelope::CONTENT_TYPE;
+use banyan_protocol::result_code::ResultCode;
+use banyan_protocol::wire::FieldFault;
+use banyan_store::db::StoreError;
+use serde::Serialize;
+use serde_json::Value;
+
+/// An answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Reply {
+    resp_code: String,
+    resp_msg: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
+}
+
+/// What a handler gives: an answer, or a refusal that `?` returns early.
+pub(super) type Answer = Result<Reply, Reply>;
+
+impl Reply {
+    /// Success, with what was asked for.
+    pub(super) fn done(data: Value) -> Self {
+        Self::done_with(ResultCode::Success.label(), data)
+    }
+
+    /// The same with other words.
+    pub(super) fn done_with(message: &str, data: Value) -> Self {
+        Self {
+            resp_code: ResultCode::Success.code().to_owned(),
+            resp_msg: message.to_owned(),
+            data: Some(data),
+        }
+    }
+
+    /// A refusal.
+    pub(super) fn refused(code: ResultCode, message: impl Into<String>) -> Self {
+        Self {
+            resp_code: code.code().to_owned(),
+            resp_msg: message.into(),
+            data: None,
+        }
+    }
+
+    /// A refusal that says more.
+    pub(super) fn refused_with(code: ResultCode, message: String, data: Value) -> Self {
+        Self {
+            data: Some(data),
+            ..Self::refused(code, message)
+        }
+    }
+
+    /// A member that is wrong.
+    pub(super) fn field(fault: &FieldFault) -> Self {
+        Self::refused(ResultCode::BadParameter, fault.to_string())
+    }
+
+    /// A call of the platform that brought nothing usable, or its refusal in its own words.
+    pub(super) fn fault(fault: &CallFault) -> Self {
+        match fault {
+            CallFault::Refused { code, message } => Self {
+                resp_code: code.clone(),
+                resp_msg: message.clone(),
+                data: None,
+            },
+            CallFault::Timeout => Self::refused(ResultCode::Timeout, in_chinese(fault)),
+            other => Self::refused(ResultCode::ExternalFailure, in_chinese(other)),
+        }
+    }
+
+    /// Our own failure; the log has why.
+    pub(super) fn ours(error: &StoreError) -> Self {
+        tracing::error!(%error, "a call of the HIS failed");
+        Self::refused(
+            ResultCode::SystemError,
+            "前置机未能保存或读取，本次未受理，请重试；若持续出现请查看前置机日志与磁盘空间",
+        )
+    }
+
+    /// As HTTP, with this status.
+    pub(super) fn with(self, status: StatusCode) -> Response {
+        let text = serde_json::to_string(&self).unwrap_or_default();
+        let mut response = (status, text).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        self.with(StatusCode::OK)
+    }
+}
+
+impl From<StoreError> for Reply {
+    fn from(error: StoreError) -> Self {
+        Self::ours(&error)
+    }
+}
+
+impl From<CallFault> for Reply {
+    fn from(fault: CallFault) -> Self {
+        Self::fault(&fault)
+    }
+}
+
+/// What a fault means to a hospital engineer.
+pub(crate) fn in_chinese(fault: &CallFault) -> String {
+    match fault {
+        CallFault::Forbidden(_) => "平台地址不允许访问，请核对配置 platform_url".to_owned(),
+        CallFault::Connect(ConnectFault::Unresolved { host, .. }) => {
+            format!("平台域名 {host} 无法解析，请核对 platform_url 与院内 DNS")
+        }
+        CallFault::Connect(_) => "连接不上平台，请核对 platform_url、专线与防火墙".to_owned(),
+        CallFault::Tls(_) => {
+            "与平台的 TLS 握手失败：证书过期、主机名不符或不受信任（私有 CA 见配置 sending.extra_ca_file）".to_owned()
+        }
+        CallFault::Timeout => "平台未在规定时间内应答".to_owned(),
+        CallFault::Status { status } => format!("平台或途中网关返回 HTTP {status}"),
+        CallFault::TooLarge => "平台的应答过长".to_owned(),
+        CallFault::Http(_) => "与平台的连接中断".to_owned(),
+        CallFault::NotOpened(_) => {
+            "平台的应答解不开：请核对 secret 是否与平台一致，或途中网关改写了应答".to_owned()
+        }
+        CallFault::Refused { code, message } => format!("平台拒绝：{code} {message}"),
+        CallFault::BadReply(_) => "平台的应答与接口规范不符".to_owned(),
+    }
+}

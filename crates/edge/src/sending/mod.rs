@@ -1,0 +1,122 @@
+//! What the edge does by itself: make messages of what changed, send them, ask what became of
+//! them, and look around.
+//!
+//! Nothing here holds anything that the outbox does not: whoever stops the edge at any point finds
+//! the same work due when it starts again.
+
+mod files;
+mod presence;
+mod transmit;
+
+use std::time::Duration;
+
+use banyan_store::db::StoreError;
+use tokio::sync::watch;
+
+use crate::edge::Edge;
+
+pub(crate) use transmit::said;
+
+/// No retry waits longer.
+pub(crate) const LONGEST_WAIT_MS: i64 = 5 * 60_000;
+/// How often to look when nobody rings.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often to forget what is over.
+const PRUNE_EVERY_MS: i64 = 3_600_000;
+/// A clock that moved back by more was set.
+const SET_BACK_MS: i64 = 60_000;
+const DAY_MS: i64 = 86_400_000;
+
+/// What one who works remembers from round to round.
+struct Worker<'a> {
+    edge: &'a Edge,
+    files: files::Drop,
+    last_ms: i64,
+    pruned_ms: i64,
+    probed_ms: i64,
+}
+
+/// Works until it is stopped.
+pub(crate) async fn run(edge: &Edge, mut stopped: watch::Receiver<bool>) {
+    let mut worker = Worker::new(edge);
+    while !*stopped.borrow() {
+        let progress = match worker.round().await {
+            Ok(progress) => progress,
+            Err(error) => {
+                tracing::error!(%error, "the outbox failed; what is due stays due");
+                false
+            }
+        };
+        if progress {
+            continue;
+        }
+        tokio::select! {
+            () = edge.bell.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Works until nothing is due.
+pub(crate) async fn settle(edge: &Edge) -> Result<(), StoreError> {
+    let mut worker = Worker::new(edge);
+    while worker.round().await? {}
+    Ok(())
+}
+
+impl<'a> Worker<'a> {
+    fn new(edge: &'a Edge) -> Self {
+        Self {
+            edge,
+            files: files::Drop::new(edge),
+            last_ms: edge.now_ms(),
+            pruned_ms: 0,
+            probed_ms: 0,
+        }
+    }
+
+    /// One round; `true` where there may be more to do at once.
+    async fn round(&mut self) -> Result<bool, StoreError> {
+        let edge = self.edge;
+        let now_ms = edge.now_ms();
+        if now_ms < self.last_ms - SET_BACK_MS {
+            tracing::warn!(by_ms = self.last_ms - now_ms, "the clock was set back");
+            edge.mind_the_clock().await?;
+            (self.pruned_ms, self.probed_ms) = (0, 0);
+        }
+        self.last_ms = now_ms;
+        let mut progress = self.files.look(edge, now_ms).await;
+        progress |= transmit::send(edge).await?;
+        progress |= transmit::follow_up(edge).await?;
+        presence::tell(edge, now_ms).await?;
+        self.probe(now_ms).await;
+        if now_ms - self.pruned_ms >= PRUNE_EVERY_MS {
+            let keep = &edge.settings.retention;
+            let more = edge
+                .outbox
+                .prune(
+                    now_ms - keep.item_days * DAY_MS,
+                    now_ms - keep.message_days * DAY_MS,
+                )
+                .await?;
+            if !more {
+                self.pruned_ms = now_ms;
+            }
+        }
+        Ok(progress)
+    }
+
+    /// While nobody calls, a question without effect says whether clock, network, key and platform
+    /// are well.
+    async fn probe(&mut self, now_ms: i64) {
+        let every_ms = self.edge.settings.sending.probe_every_ms;
+        let record = self.edge.line.record();
+        let last_ms = record.answered_ms.unwrap_or(0).max(self.probed_ms);
+        if every_ms <= 0 || now_ms - last_ms < every_ms || self.edge.line.is_away() {
+            return;
+        }
+        self.probed_ms = now_ms;
+        transmit::probe(self.edge).await;
+    }
+}
