@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    appeal, audit, batch, call, callback, conformance, doctor, interface, migrate, partner, person,
-    sandbox, serve,
+    appeal, audit, batch, call, callback, conformance, doctor, edge, interface, migrate, partner,
+    person, sandbox, serve,
 };
 
 #[global_allocator]
@@ -32,7 +32,9 @@ struct Cli {
 enum Command {
     /// 启动省级平台
     Serve(serve::Options),
-    /// 在本机启动全省沙箱：平台与模拟医院、闽政通，开箱即用
+    /// 启动医院前置机：HIS 以明文 JSON 或文件交接，其余由它完成
+    Edge(edge::Options),
+    /// 在本机启动全省沙箱：平台、前置机与模拟医院、闽政通，开箱即用
     Sandbox(sandbox::Options),
     /// 以某个接入方的身份调用接口，显示解密后的应答
     Call(call::Options),
@@ -63,6 +65,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(options) => serve::run(&options),
+        Command::Edge(options) => edge::run(&options),
         Command::Sandbox(options) => sandbox::run(&options),
         Command::Call(options) => call::run(&options),
         Command::Doctor(options) => doctor::run(&options),

@@ -11,16 +11,20 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use banyan_client::{HttpClient, HttpSettings};
+use banyan_edge::settings::{Files, Hidden, Sending, Settings as EdgeSettings};
+use banyan_edge::{Edge, EdgeServer};
 use banyan_platform::admin::{Desk, Edit, NewPartner};
-use banyan_platform::app::{App, Setup, World};
+use banyan_platform::app::{App, Setup};
 use banyan_platform::health_card::identity::Stated;
 use banyan_platform::settings::{DatabaseUrl, EnvironmentSetting, Settings};
 use banyan_platform::web::{Extras, Server};
 use banyan_platform::work::Worker;
+use banyan_protocol::ambient::World;
 use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_sandbox::{
     Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, MztAccess, MztChannel,
-    MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHospital, Traffic, citizens,
+    MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHis, SimulatedHospital, Traffic,
+    citizens,
 };
 use banyan_store::health_card::{Claim, register_all};
 use banyan_store::ids::HealthCardPersonId;
@@ -37,7 +41,9 @@ pub struct Plan {
     pub folder: PathBuf,
     /// Where the platform listens.
     pub listen: SocketAddr,
-    /// Where the first hospital listens: the place of the edge.
+    /// Whether an edge stands before the first hospital; a simulated one speaks for itself.
+    pub with_edge: bool,
+    /// Where the first hospital, or its edge, listens.
     pub edge_listen: SocketAddr,
     /// The database; SQLite in the folder where absent.
     pub database_url: Option<String>,
@@ -54,8 +60,12 @@ pub struct Plan {
 pub struct Province {
     /// The platform.
     pub app: App,
-    /// Its hospitals; the first stands at the edge's place.
+    /// Its hospitals that speak for themselves.
     pub hospitals: Vec<Arc<SimulatedHospital>>,
+    /// The edge of the first hospital, where it has one.
+    pub edge: Option<EdgeServer>,
+    /// The HIS behind it.
+    pub his: Option<Arc<SimulatedHis>>,
     /// 闽政通.
     pub mzt: Arc<MztChannel>,
     /// Where 闽政通 is told whom to remind.
@@ -92,6 +102,7 @@ impl Plan {
         Self {
             folder: folder.to_owned(),
             listen: free,
+            with_edge: false,
             edge_listen: free,
             database_url: None,
             world,
@@ -138,6 +149,7 @@ impl Province {
         let platform: Url = platform_url.parse()?;
         let mut hospitals = Vec::new();
         let mut accesses = Vec::new();
+        let (mut edge, mut his, mut edge_api_key) = (None, None, String::new());
         for (place, (org_id, org_name)) in HOSPITALS.into_iter().enumerate() {
             let listen = if place == 0 {
                 plan.edge_listen
@@ -161,20 +173,41 @@ impl Province {
                 secret: setup.secret.clone(),
                 callback_url: callback_url.to_string(),
             };
-            let hospital = SimulatedHospital::start(
-                setup.clone(),
-                plan.world.clock.clone(),
-                http.clone(),
-            )
-            .await
-            .with_context(|| {
-                let option = if place == 0 { "--edge-listen" } else { "--listen" };
+            let occupied = || {
+                let option = if place == 0 {
+                    "--edge-listen"
+                } else {
+                    "--listen"
+                };
                 format!(
                     "启动模拟医院 {org_id}（{listen}；端口若被占用，请以 {option} 换一个，端口 0 表示任选）"
                 )
-            })?;
-            let callback_url = hospital.callback_url();
-            let base = WebAddress::parse(&origin(callback_url))
+            };
+            let callback_url = if place == 0 && plan.with_edge {
+                edge_api_key = api_key(folder, &plan.world)?;
+                let started = start_edge(&plan, &setup, &edge_api_key)
+                    .await
+                    .with_context(occupied)?;
+                let url = started.callback_url().clone();
+                his = Some(Arc::new(SimulatedHis::new(
+                    org_id,
+                    url.clone(),
+                    &edge_api_key,
+                    plan.world.clock.clone(),
+                    http.clone(),
+                )));
+                edge = Some(started);
+                url
+            } else {
+                let hospital =
+                    SimulatedHospital::start(setup.clone(), plan.world.clock.clone(), http.clone())
+                        .await
+                        .with_context(occupied)?;
+                let url = hospital.callback_url().clone();
+                hospitals.push(Arc::new(hospital));
+                url
+            };
+            let base = WebAddress::parse(&origin(&callback_url))
                 .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
             let is_new = partner.profile.base_url.is_none();
             let edit = Edit {
@@ -183,8 +216,7 @@ impl Province {
                 ..Edit::default()
             };
             desk.edit(&setup.app_id, edit).await?;
-            accesses.push(access(callback_url));
-            hospitals.push(Arc::new(hospital));
+            accesses.push(access(&callback_url));
         }
         let mzt_partner = partner(&desk, Kind::Mzt, None, MZT_NAME).await?;
         let mzt_setup = MztSetup {
@@ -236,12 +268,14 @@ impl Province {
                 username: String::new(),
                 password: String::new(),
             },
-            edge_api_key: String::new(),
+            edge_api_key,
         };
         description.write(folder)?;
         Ok(Self {
             app,
             hospitals,
+            edge,
+            his,
             mzt,
             mzt_inbox,
             citizens,
@@ -257,6 +291,7 @@ impl Province {
         let (stop, stopped) = watch::channel(false);
         let traffic = Traffic {
             hospitals: self.hospitals.clone(),
+            his: self.his.clone(),
             mzt: self.mzt.clone(),
             citizens: self.citizens.clone(),
             clock: self.world.clock.clone(),
@@ -290,12 +325,55 @@ impl Province {
                 tracing::warn!("the traffic did not end in time");
             }
         }
+        if let Some(edge) = self.edge.take() {
+            edge.stop().await;
+        }
         self.server.stop().await;
         for hospital in &self.hospitals {
             hospital.stop().await;
         }
         self.mzt_inbox.stop().await;
     }
+}
+
+/// The edge of the sandbox's first hospital. It reports at once: whoever tries the sandbox by day
+/// does not wait for the night.
+async fn start_edge(plan: &Plan, hospital: &HospitalSetup, api_key: &str) -> Result<EdgeServer> {
+    let listener = std::net::TcpListener::bind(plan.edge_listen)?;
+    let settings = EdgeSettings {
+        listen: plan.edge_listen,
+        platform_url: hospital.platform_url.to_string(),
+        environment: banyan_edge::settings::EnvironmentSetting::Test,
+        org_id: hospital.org_id.clone(),
+        org_name: hospital.org_name.clone(),
+        app_id: hospital.app_id.clone(),
+        secret: Hidden(hospital.secret.clone()),
+        api_keys: vec![Hidden(api_key.to_owned())],
+        data_dir: plan.folder.join("edge"),
+        sending: Sending {
+            at_once: true,
+            follow_up_after_ms: 30_000,
+            ..Sending::default()
+        },
+        files: Files {
+            drop_dir: Some(plan.folder.join("edge").join("drop")),
+            ..Files::default()
+        },
+        ..EdgeSettings::default()
+    };
+    let url = format!("http://{}", listener.local_addr()?);
+    let edge = Edge::open(settings, plan.world.clone(), &url).await?;
+    Ok(EdgeServer::start(edge, listener, plan.works_by_itself).await?)
+}
+
+/// What the HIS shows the edge; made at the first start.
+fn api_key(folder: &Path, world: &World) -> Result<String> {
+    let path = folder.join("edge.api-key");
+    if !path.exists() {
+        let text = banyan_sandbox::random_secret(&*world.random);
+        write_private(&path, &text).with_context(|| format!("写入 {}", path.display()))?;
+    }
+    std::fs::read_to_string(&path).with_context(|| format!("读取 {}", path.display()))
 }
 
 /// Gives every citizen his health card, and has his number at the insurance lead to him.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use banyan_client::ClientSetupError;
-use banyan_protocol::ambient::{SharedClock, SharedRandomness};
+use banyan_protocol::ambient::{SharedClock, SharedRandomness, World};
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::envelope::Account;
 use banyan_protocol::wire::{Scalar as _, WebAddress};
@@ -23,6 +23,8 @@ use crate::his::His;
 use crate::line::Line;
 use crate::outbox::Outbox;
 use crate::outbox::forming::Sender;
+use crate::outbox::items::{Moment, TakenRows};
+use crate::rows::Row;
 use crate::settings::{BadSetting, Checked, Settings};
 use crate::{api, sending};
 
@@ -64,15 +66,6 @@ pub(crate) struct Recent {
 }
 
 const RECENT_KEPT: usize = 50;
-
-/// Time and randomness, from outside.
-#[derive(Debug, Clone)]
-pub struct World {
-    /// What time it is.
-    pub clock: SharedClock,
-    /// Where unpredictable bytes come from.
-    pub random: SharedRandomness,
-}
 
 /// Why an edge does not start.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +165,17 @@ impl Edge {
         self.outbox
             .pull_forward(night_ms, now_ms + sending::LONGEST_WAIT_MS)
             .await
+    }
+
+    /// Keeps what the HIS says, and has it sent when it is due.
+    pub(crate) async fn take_rows(
+        &self,
+        rows: Vec<Row>,
+        moment: Moment,
+    ) -> Result<TakenRows, StoreError> {
+        let taken = self.outbox.take(rows, moment).await?;
+        self.bell.notify_one();
+        Ok(taken)
     }
 
     /// The present moment in milliseconds since the epoch.

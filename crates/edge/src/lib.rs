@@ -31,4 +31,4 @@ mod sending;
 pub mod settings;
 mod window;
 
-pub use edge::{Edge, EdgeError, EdgeServer, World};
+pub use edge::{Edge, EdgeError, EdgeServer};

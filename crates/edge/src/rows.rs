@@ -7,7 +7,7 @@
 use banyan_protocol::dictionaries::{FeeType, IdType, MedType, UserType};
 use banyan_protocol::overdue::org_mdl_001::UnsettledPerson;
 use banyan_protocol::overdue::{EhealthCardId, IdNo, MobilePhone, OrgTraceId, TraceId, UserName};
-use banyan_protocol::wire::{Amount, Field, LocalTime, Message as _, Text};
+use banyan_protocol::wire::{Amount, Field, FieldFault, LocalTime, Message as _, Text};
 use banyan_protocol::{dictionary, message};
 
 /// One thing that the HIS wants done about one item. `Debug` shows nobody's identity.
@@ -21,6 +21,17 @@ pub enum Row {
     Revoke(ChangeRow),
     /// Its patient was nameless and has a name now (3.1.10).
     RealName(NameRow),
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It is kept.
+    New,
+    /// It was kept before; nothing changes.
+    Repeated,
+    /// It is not kept, and this is what is wrong with it.
+    Refused(FieldFault),
 }
 
 dictionary! {

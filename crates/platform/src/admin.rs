@@ -12,8 +12,9 @@ use banyan_store::partners::{self, Kind, Partner, Profile};
 use banyan_store::queue::{self, JobKind, Which};
 use banyan_store::vault::Vault;
 
-use crate::app::{App, World};
+use crate::app::App;
 use crate::directory::at;
+use banyan_protocol::ambient::World;
 
 /// What an operator's act needs.
 #[derive(Debug, Clone)]

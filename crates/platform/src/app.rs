@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use banyan_client::{HttpClient, HttpSettings};
-use banyan_protocol::ambient::{SharedClock, SharedRandomness};
+use banyan_protocol::ambient::World;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::envelope::Environment;
 use banyan_store::db::{Db, DbSettings, StoreError};
@@ -22,15 +22,6 @@ use crate::h5::visits::Visits;
 use crate::journal::JournalBehind;
 use crate::metrics::Meters;
 use crate::settings::{DatabaseUrl, Settings};
-
-/// Time and randomness, from outside.
-#[derive(Debug, Clone)]
-pub struct World {
-    /// What time it is.
-    pub clock: SharedClock,
-    /// Where unpredictable bytes come from.
-    pub random: SharedRandomness,
-}
 
 /// A platform, opened. Clones are the same one.
 #[derive(Debug, Clone)]

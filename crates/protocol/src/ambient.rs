@@ -35,6 +35,15 @@ pub type SharedClock = Arc<dyn Clock>;
 /// A random source as it is passed around.
 pub type SharedRandomness = Arc<dyn Randomness>;
 
+/// Time and randomness together, as they are handed to a whole program.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// What time it is.
+    pub clock: SharedClock,
+    /// Where unpredictable bytes come from.
+    pub random: SharedRandomness,
+}
+
 /// The machine's own clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

@@ -20,6 +20,7 @@ mod caller;
 pub mod citizens;
 mod description;
 mod faults;
+mod his;
 mod hospital;
 mod http_server;
 mod line_proxy;
@@ -39,6 +40,7 @@ pub use description::{
     random_secret,
 };
 pub use faults::Fault;
+pub use his::SimulatedHis;
 pub use hospital::{
     Debt, HospitalSetup, LedgerEntry, LedgerError, Received, SimulatedHospital, StartError,
 };

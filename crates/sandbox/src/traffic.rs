@@ -16,13 +16,17 @@ use banyan_protocol::dictionaries::{FeeType, ItemState, MedType, UserType};
 use tokio::sync::watch;
 
 use crate::http_server::stops;
-use crate::{Citizen, Debt, LedgerEntry, MztChannel, PartnerFault, SimulatedHospital};
+use crate::{
+    Citizen, Debt, LedgerEntry, MztChannel, PartnerFault, SimulatedHis, SimulatedHospital,
+};
 
 /// Who talks, about whom, and how fast.
 #[derive(Debug)]
 pub struct Traffic {
-    /// The hospitals.
+    /// The hospitals that speak to the platform themselves.
     pub hospitals: Vec<Arc<SimulatedHospital>>,
+    /// The HIS of the one that has an edge.
+    pub his: Option<Arc<SimulatedHis>>,
     /// 闽政通.
     pub mzt: Arc<MztChannel>,
     /// The patients.
@@ -146,6 +150,12 @@ impl Traffic {
             // Either of the two; the log tells writes from reads by it.
             return Some(tried(hospital, Interface::OrgMdl001, outcome));
         }
+        let others = u32::try_from(self.hospitals.len()).unwrap_or(u32::MAX);
+        if let Some(his) = &self.his
+            && self.below_u32(others.saturating_add(1)) == 0
+        {
+            return Some(self.through_the_edge(his).await);
+        }
         let hospital = self.pick(&self.hospitals)?;
         let citizen = self.pick(&self.citizens)?;
         let is_full = hospital.entries_where(is_unpaid).len() >= self.pace.max_open;
@@ -168,6 +178,30 @@ impl Traffic {
             85..=89 => Some(self.revoke(hospital, citizen).await),
             90..=94 => Some(self.make_real_name(hospital, citizen).await),
             _ => Some(self.ask_for_results(hospital, citizen).await),
+        }
+    }
+
+    /// The edge keeps what it can't send: so this hospital never waits for the platform.
+    async fn through_the_edge(&self, his: &SimulatedHis) -> Tried {
+        let citizen = self.pick(&self.citizens);
+        let draw = self.below_u32(10);
+        let (interface, outcome) = match (draw, citizen) {
+            (0..=4, Some(citizen)) => (Interface::OrgMdl002, his.query(citizen).await.map(|_| ())),
+            (5..=7, _) if his.open_count() < self.pace.max_open => {
+                let citizen = citizen.filter(|_| self.below_u32(5) > 0);
+                let outcome = match self.debt() {
+                    Ok(debt) => his.report(citizen, &debt).await.map(|_| ()),
+                    Err(fault) => Err(fault),
+                };
+                (Interface::OrgMdl001, outcome)
+            }
+            _ => (Interface::OrgMdl003, his.settle_oldest().await.map(|_| ())),
+        };
+        Tried {
+            from: his.org_id().to_owned(),
+            interface,
+            messages: 1,
+            outcome,
         }
     }
 
@@ -345,6 +379,7 @@ mod tests {
         }
         let traffic = Traffic {
             hospitals: hospitals.clone(),
+            his: None,
             mzt: Arc::new(mzt_at(&platform.url(), http)),
             citizens: citizens(20).into(),
             clock: clock(),

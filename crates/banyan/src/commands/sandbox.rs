@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// 平台监听地址；端口 0 表示任选空闲端口
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "地址")]
     listen: SocketAddr,
-    /// 前置机（现由一家模拟医院代替）监听地址
+    /// 前置机监听地址
     #[arg(long, default_value = "127.0.0.1:8081", value_name = "地址")]
     edge_listen: SocketAddr,
     /// 数据目录；再次以同一目录启动则延续其中的数据
@@ -42,6 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let spinner = terminal::spinner("正在启动沙箱");
         let started = Province::start(Plan {
             listen: options.listen,
+            with_edge: true,
             edge_listen: options.edge_listen,
             database_url: options.database_url.clone(),
             adjust: remind_soon,

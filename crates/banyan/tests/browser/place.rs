@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use banyan::province::{Plan, Province};
 use banyan_platform::admin::{Desk, Edit};
-use banyan_platform::app::World;
 use banyan_platform::health_card::identity::Stated;
 use banyan_platform::health_card::own;
 use banyan_platform::settings::Settings;
+use banyan_protocol::ambient::World;
 use banyan_protocol::ambient::{Clock, SystemRandomness};
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::health_card::org_ehc_001::{AuthUrlReply, AuthUrlRequest};

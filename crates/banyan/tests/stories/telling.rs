@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use banyan::province::{Plan, Province};
 use banyan_platform::admin::{Desk, NewPartner};
-use banyan_platform::app::{App, Setup, World};
+use banyan_platform::app::{App, Setup};
 use banyan_platform::settings::Settings;
 use banyan_platform::web::{Extras, Server};
+use banyan_protocol::ambient::World;
 use banyan_protocol::ambient::{Clock, SharedRandomness, SystemRandomness};
 use banyan_protocol::wire::{LocalTime, Scalar as _};
 use banyan_sandbox::{Citizen, Debt, Received, SimulatedHospital};

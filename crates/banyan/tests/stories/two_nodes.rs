@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use banyan_platform::app::{App, Setup, World};
+use banyan_platform::app::{App, Setup};
 use banyan_platform::settings::{DatabaseUrl, Settings};
 use banyan_platform::web::Server;
 use banyan_protocol::ambient::SystemClock;
+use banyan_protocol::ambient::World;
 use banyan_protocol::catalogue::Interface;
 use banyan_sandbox::{Account, CallbackReceiver};
 use banyan_store::db::Engine;

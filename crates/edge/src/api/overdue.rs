@@ -19,8 +19,8 @@ use super::body::{self, Flag, in_item};
 use super::reply::{Answer, Reply, in_chinese};
 use crate::edge::Edge;
 use crate::line::is_away;
-use crate::outbox::items::{Item, Moment, Taken, code_of};
-use crate::rows::{self, ChangeRow, DebtRow, NameRow, Row};
+use crate::outbox::items::{Item, Moment, TakenRows, code_of};
+use crate::rows::{self, ChangeRow, DebtRow, NameRow, Row, Taken};
 use crate::sending::said;
 use crate::settings::AwayRule;
 
@@ -144,24 +144,12 @@ async fn take(edge: &Edge, rows: Vec<Row>, at_once: bool) -> Answer {
     if rows.is_empty() {
         return Err(Reply::field(&FieldFault::new("items", "至少应有一条")));
     }
-    let now_ms = edge.now_ms();
-    let at_once = at_once || edge.settings.sending.at_once;
-    let report_due_ms = if at_once {
-        now_ms
-    } else {
-        edge.checked.window.next_ms(now_ms)
-    };
+    let moment = Moment::of(edge, edge.now_ms(), at_once);
     let names: Vec<String> = rows
         .iter()
         .map(|row| row.org_trace_id().as_str().to_owned())
         .collect();
-    let (batch, batch_id) = edge.outbox.begin_batch(now_ms).await?;
-    let moment = Moment {
-        now_ms,
-        report_due_ms,
-    };
-    let taken = edge.outbox.take(batch, rows, moment).await?;
-    edge.bell.notify_one();
+    let TakenRows { taken, batch } = edge.take_rows(rows, moment).await?;
     let count = |what: &Taken| taken.iter().filter(|taken| *taken == what).count();
     let (accepted, repeated) = (count(&Taken::New), count(&Taken::Repeated));
     let refused: Vec<Value> = taken
@@ -182,11 +170,11 @@ async fn take(edge: &Edge, rows: Vec<Row>, at_once: bool) -> Answer {
         .collect();
     let refused_count = refused.len();
     let data = json!({
-        "batchId": batch_id,
+        "batchId": batch,
         "accepted": accepted,
         "repeated": repeated,
         "refused": refused,
-        "sendAfter": time(report_due_ms),
+        "sendAfter": time(moment.report_due_ms),
     });
     if refused_count == 0 {
         return Ok(Reply::done(data));

@@ -33,11 +33,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use banyan_protocol::wire::FieldFault;
 use banyan_store::db::StoreError;
 use tokio::sync::Mutex;
 
-use crate::rows::Row;
+use crate::rows::{Row, Taken};
 use piece::{OpenFault, Sheet};
 use shelves::{Counts, Results, Shelves};
 
@@ -46,17 +45,6 @@ pub trait TakesRows: Sync {
     /// Takes rows; answers for each in their order. To hand a row over twice is to hand it over
     /// once.
     fn take(&self, rows: Vec<Row>) -> impl Future<Output = Result<Vec<Taken>, StoreError>> + Send;
-}
-
-/// What became of a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
-    /// It is kept.
-    New,
-    /// It was kept before.
-    Repeated,
-    /// It is not kept, and this is what is wrong with it.
-    Refused(FieldFault),
 }
 
 /// A folder into which files are dropped.

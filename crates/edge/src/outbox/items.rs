@@ -8,7 +8,8 @@ use banyan_store::db::{Cell, Column, Row as DbRow, StoreError, Tx, Val};
 use banyan_store::vault::{PersonCode, Place, Vault};
 
 use super::{Outbox, cards, counters};
-use crate::rows::{ChangeRow, DebtRow, NameRow, Row};
+use crate::edge::Edge;
+use crate::rows::{ChangeRow, DebtRow, NameRow, Row, Taken};
 
 /// How far a debt has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,17 +26,6 @@ pub(crate) enum Stage {
     Withdrawn,
     /// The platform keeps it, and an update of it is on its way.
     Updating,
-}
-
-/// What became of a row of the HIS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It is kept, and will be sent.
-    New,
-    /// It had been said already; nothing changes.
-    Repeated,
-    /// It is not taken, and why.
-    Refused(FieldFault),
 }
 
 /// A debt that is kept.
@@ -57,55 +47,73 @@ pub(crate) struct Moment {
     pub(crate) report_due_ms: i64,
 }
 
+impl Moment {
+    /// Now; reports wait for the night, unless they are urgent.
+    pub(crate) fn of(edge: &Edge, now_ms: i64, is_urgent: bool) -> Self {
+        let report_due_ms = if is_urgent || edge.settings.sending.at_once {
+            now_ms
+        } else {
+            edge.checked.window.next_ms(now_ms)
+        };
+        Self {
+            now_ms,
+            report_due_ms,
+        }
+    }
+}
+
+/// What became of the rows of a call or of a piece of a file.
+#[derive(Debug)]
+pub(crate) struct TakenRows {
+    /// In their order.
+    pub(crate) taken: Vec<Taken>,
+    /// The batch that they are in; where all of them are repetitions, the one that they were in.
+    pub(crate) batch: String,
+}
+
 /// Rows in one transaction: a call with thousands of them must not keep others waiting.
 const CHUNK: usize = 200;
 
 impl Outbox {
     /// Keeps what the HIS says, row by row; durable when this returns. A row said before changes
     /// nothing, so whoever got no answer says all of them again.
-    pub(crate) async fn take(
-        &self,
-        batch: BatchId,
-        rows: Vec<Row>,
-        at: Moment,
-    ) -> Result<Vec<Taken>, StoreError> {
+    pub(crate) async fn take(&self, rows: Vec<Row>, at: Moment) -> Result<TakenRows, StoreError> {
+        let first = rows.first().map(|row| row.org_trace_id().clone());
+        let mut batch = None;
         let mut all = Vec::with_capacity(rows.len());
         let mut rows = rows.into_iter();
         loop {
             let chunk: Vec<Row> = rows.by_ref().take(CHUNK).collect();
             if chunk.is_empty() {
-                return Ok(all);
+                break;
             }
             let vault = self.vault.clone();
-            let taken = self
+            let (taken, id) = self
                 .db
-                .write(move |tx| {
-                    let mut taken = Vec::with_capacity(chunk.len());
-                    for row in &chunk {
-                        taken.push(take_one(tx, &vault, batch, row, at)?);
-                    }
-                    let new = taken.iter().filter(|taken| **taken == Taken::New).count();
-                    grow_batch(tx, batch, new)?;
-                    Ok::<_, StoreError>(taken)
-                })
+                .write(move |tx| take_chunk(tx, &vault, batch, &chunk, at))
                 .await?;
             all.extend(taken);
+            batch = Some(id);
         }
+        let batch = match (first, batch) {
+            (Some(first), Some(batch)) => self.batch_name(batch, first.as_str()).await?,
+            _ => String::new(),
+        };
+        Ok(TakenRows { taken: all, batch })
     }
 
-    /// A new batch for what a call or a file brings.
-    pub(crate) async fn begin_batch(&self, now_ms: i64) -> Result<(BatchId, String), StoreError> {
-        self.db
-            .write(move |tx| {
-                let number = counters::next(tx, "batch")?;
-                let name = format!("B{number}");
-                tx.execute(
-                    "INSERT INTO batch (id, name, created_ms, item_count) VALUES ($1, $2, $3, 0)",
-                    &[number.into(), (&name).into(), now_ms.into()],
-                )?;
-                Ok((BatchId(number), name))
-            })
-            .await
+    async fn batch_name(&self, batch: BatchId, org_trace_id: &str) -> Result<String, StoreError> {
+        let name = self
+            .db
+            .query_opt(
+                "SELECT name FROM batch WHERE id = $1 AND item_count > 0
+                 UNION ALL SELECT name FROM batch WHERE id =
+                   (SELECT batch_id FROM item WHERE org_trace_id = $2) LIMIT 1",
+                &[batch.0.into(), org_trace_id.into()],
+                |row| row.get::<String>(0),
+            )
+            .await?;
+        Ok(name.unwrap_or_default())
     }
 
     /// The debt that this 机构跟踪号 names.
@@ -173,6 +181,36 @@ struct Standing {
     platform_state: Option<ItemState>,
     content: Vec<u8>,
     content_code: Vec<u8>,
+}
+
+fn take_chunk(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    batch: Option<BatchId>,
+    rows: &[Row],
+    at: Moment,
+) -> Result<(Vec<Taken>, BatchId), StoreError> {
+    let batch = match batch {
+        Some(batch) => batch,
+        None => begin_batch(tx, at.now_ms)?,
+    };
+    let mut taken = Vec::with_capacity(rows.len());
+    for row in rows {
+        taken.push(take_one(tx, vault, batch, row, at)?);
+    }
+    let new = taken.iter().filter(|taken| **taken == Taken::New).count();
+    grow_batch(tx, batch, new)?;
+    Ok((taken, batch))
+}
+
+/// A new batch for what a call or a piece of a file brings.
+fn begin_batch(tx: &mut Tx<'_>, now_ms: i64) -> Result<BatchId, StoreError> {
+    let number = counters::next(tx, "batch")?;
+    tx.execute(
+        "INSERT INTO batch (id, name, created_ms, item_count) VALUES ($1, $2, $3, 0)",
+        &[number.into(), format!("B{number}").into(), now_ms.into()],
+    )?;
+    Ok(BatchId(number))
 }
 
 fn take_one(

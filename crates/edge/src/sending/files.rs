@@ -1,15 +1,73 @@
-//! Looking into the drop folder.
+//! Files that a HIS leaves in the drop folder: their rows go the way of those that come by HTTP.
+
+use banyan_store::db::StoreError;
 
 use crate::edge::Edge;
+use crate::files::{FileEnd, Folder, TakesRows};
+use crate::outbox::items::Moment;
+use crate::rows::{Row, Taken};
 
-pub(super) struct Drop;
+/// The folder, if there is one, and when it was looked at.
+pub(super) struct Drop {
+    folder: Option<Folder>,
+    looked_ms: i64,
+    is_prepared: bool,
+}
 
 impl Drop {
-    pub(super) fn new(_edge: &Edge) -> Self {
-        Self
+    pub(super) fn new(edge: &Edge) -> Self {
+        Self {
+            folder: edge.settings.files.drop_dir.as_ref().map(Folder::new),
+            looked_ms: 0,
+            is_prepared: false,
+        }
     }
 
-    pub(super) async fn look(&mut self, _edge: &Edge, _now_ms: i64) -> bool {
-        false
+    /// Looks when it is time.
+    pub(super) async fn look(&mut self, edge: &Edge, now_ms: i64) {
+        let since_ms = now_ms - self.looked_ms;
+        let Some(folder) = &self.folder else {
+            return;
+        };
+        if (0..edge.settings.files.look_every_ms).contains(&since_ms) {
+            return;
+        }
+        self.looked_ms = now_ms;
+        if !self.is_prepared {
+            match folder.prepare() {
+                Ok(()) => self.is_prepared = true,
+                Err(error) => {
+                    tracing::error!(%error, "the drop folder can't be made");
+                    return;
+                }
+            }
+        }
+        match folder.work(edge, now_ms).await {
+            Ok(outcomes) => {
+                for outcome in outcomes {
+                    // The file's name is its maker's and may hold anything.
+                    match outcome.end {
+                        FileEnd::Done { new, repeated, bad } => {
+                            tracing::info!(new, repeated, bad, "a file was taken")
+                        }
+                        FileEnd::Unreadable(_) => tracing::warn!("a file can't be read at all"),
+                        FileEnd::Stays(trouble) => tracing::warn!(%trouble, "a file stays"),
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "the drop folder can't be looked at"),
+        }
+    }
+}
+
+impl TakesRows for Edge {
+    async fn take(&self, rows: Vec<Row>) -> Result<Vec<Taken>, StoreError> {
+        let now_ms = self.now_ms();
+        let taken = self
+            .take_rows(rows, Moment::of(self, now_ms, false))
+            .await?
+            .taken;
+        self.note_his();
+        Ok(taken)
     }
 }

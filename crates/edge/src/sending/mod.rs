@@ -86,8 +86,8 @@ impl<'a> Worker<'a> {
             (self.pruned_ms, self.probed_ms) = (0, 0);
         }
         self.last_ms = now_ms;
-        let mut progress = self.files.look(edge, now_ms).await;
-        progress |= transmit::send(edge).await?;
+        self.files.look(edge, now_ms).await;
+        let mut progress = transmit::send(edge).await?;
         progress |= transmit::follow_up(edge).await?;
         presence::tell(edge, now_ms).await?;
         self.probe(now_ms).await;

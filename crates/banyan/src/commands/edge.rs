@@ -1,0 +1,71 @@
+//! `banyan edge`: the hospital's gateway.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use banyan_edge::{Edge, EdgeServer};
+
+use super::serve::stopped;
+use super::{block_on, real_world};
+use crate::config::ConfigOptions;
+use crate::terminal::{self, LogFormat};
+
+/// 启动医院前置机
+#[derive(Debug, clap::Args)]
+#[command(after_help = "最少的配置（edge.toml）：
+
+  platform_url = \"https://平台地址\"
+  org_id   = \"机构 id\"
+  org_name = \"机构名称\"
+  app_id   = \"平台分配\"
+  secret   = \"平台分配\"
+  api_keys = [\"HIS 调用前置机所用的密钥，可用 openssl rand -hex 16 生成\"]
+  listen     = \"0.0.0.0:8081\"
+  public_url = \"http://平台可达的前置机地址:8081\"
+
+每一项也可用环境变量给出，如 BANYAN_EDGE_SECRET。启动后打开 / 看状态，/docs 看接口。")]
+pub(crate) struct Options {
+    #[command(flatten)]
+    config: ConfigOptions,
+    /// 日志格式
+    #[arg(long, value_enum, default_value = "json", env = "BANYAN_LOG_FORMAT")]
+    log_format: LogFormat,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    terminal::start_log(options.log_format, "info");
+    let settings = options.config.read_edge()?;
+    block_on(async {
+        let listener = std::net::TcpListener::bind(settings.listen).with_context(|| {
+            format!(
+                "监听 {}（端口若被占用，请以配置项 listen 或环境变量 BANYAN_EDGE_LISTEN 换一个）",
+                settings.listen
+            )
+        })?;
+        let address = listener.local_addr()?;
+        let scheme = if settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        if settings.public_url.is_none() && settings.listen.ip().is_unspecified() {
+            anyhow::bail!(
+                "请设置 public_url：平台以它回调本院，{} 不是平台能到达的地址",
+                settings.listen
+            );
+        }
+        let edge = Edge::open(settings, real_world(), &format!("{scheme}://{address}")).await?;
+        let server = EdgeServer::start(edge, listener, true).await?;
+        tracing::info!(
+            %address,
+            scheme,
+            callback = %server.callback_url(),
+            version = env!("CARGO_PKG_VERSION"),
+            "ready"
+        );
+        stopped().await?;
+        tracing::info!("stopping");
+        server.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
