@@ -19,14 +19,15 @@ use banyan_web::{Serving, ServingError};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+use crate::api;
 use crate::his::His;
 use crate::line::Line;
 use crate::outbox::Outbox;
 use crate::outbox::forming::Sender;
 use crate::outbox::items::{Moment, TakenRows};
 use crate::rows::Row;
+use crate::sending::{LONGEST_WAIT_MS, Worker};
 use crate::settings::{BadSetting, Checked, Settings};
-use crate::{api, sending};
 
 /// An edge; clones are the same one.
 #[derive(Clone)]
@@ -163,7 +164,7 @@ impl Edge {
         let now_ms = self.now_ms();
         let night_ms = self.checked.window.next_ms(now_ms);
         self.outbox
-            .pull_forward(night_ms, now_ms + sending::LONGEST_WAIT_MS)
+            .pull_forward(night_ms, now_ms + LONGEST_WAIT_MS)
             .await
     }
 
@@ -212,10 +213,10 @@ impl Edge {
 }
 
 /// An edge that serves.
-#[derive(Debug)]
 pub struct EdgeServer {
     edge: Edge,
     serving: Serving,
+    worker: Arc<tokio::sync::Mutex<Worker>>,
     working: JoinHandle<()>,
     stop: watch::Sender<bool>,
 }
@@ -236,15 +237,17 @@ impl EdgeServer {
         let serving =
             Serving::start(routes, listener, settings.listen, settings.tls.as_ref()).await?;
         let (stop, stopped) = watch::channel(false);
-        let worker = edge.clone();
+        let worker = Arc::new(tokio::sync::Mutex::new(Worker::new(edge.clone())));
+        let by_itself = Arc::clone(&worker);
         let working = tokio::spawn(async move {
             if works_by_itself {
-                sending::run(&worker, stopped).await;
+                by_itself.lock().await.run(stopped).await;
             }
         });
         Ok(Self {
             edge,
             serving,
+            worker,
             working,
             stop,
         })
@@ -262,12 +265,12 @@ impl EdgeServer {
         self.edge.sender.notify_url.url()
     }
 
-    /// Does all work that is due.
+    /// Does all work that is due; of an edge that does not work by itself.
     ///
     /// # Errors
     /// Where the outbox fails.
     pub async fn settle(&self) -> Result<(), StoreError> {
-        sending::settle(&self.edge).await
+        self.worker.lock().await.settle().await
     }
 
     /// Answers what came in, finishes what is under way, and closes.
@@ -293,6 +296,15 @@ impl fmt::Debug for Edge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Edge")
             .field("org_id", &self.settings.org_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EdgeServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EdgeServer")
+            .field("edge", &self.edge)
+            .field("address", &self.address())
             .finish_non_exhaustive()
     }
 }

@@ -20,6 +20,7 @@ mod corrections;
 mod debt;
 mod dialects;
 mod doctor_page;
+mod edge;
 mod entry_link;
 mod hardening;
 mod health_card;

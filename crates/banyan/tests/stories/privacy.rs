@@ -45,7 +45,7 @@ pub(crate) fn listen() {
     static LISTENING: OnceLock<()> = OnceLock::new();
     LISTENING.get_or_init(|| {
         let ours = "off,banyan=trace,banyan_platform=trace,banyan_store=trace,banyan_client=trace,\
-                    banyan_protocol=trace,banyan_sandbox=trace";
+                    banyan_protocol=trace,banyan_sandbox=trace,banyan_edge=trace";
         tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(ours))
             .with_ansi(false)

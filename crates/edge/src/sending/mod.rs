@@ -27,58 +27,56 @@ const PRUNE_EVERY_MS: i64 = 3_600_000;
 const SET_BACK_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 
-/// What one who works remembers from round to round.
-struct Worker<'a> {
-    edge: &'a Edge,
+/// Whoever does the work, and what he remembers from round to round.
+pub(crate) struct Worker {
+    edge: Edge,
     files: files::Drop,
     last_ms: i64,
     pruned_ms: i64,
     probed_ms: i64,
 }
 
-/// Works until it is stopped.
-pub(crate) async fn run(edge: &Edge, mut stopped: watch::Receiver<bool>) {
-    let mut worker = Worker::new(edge);
-    while !*stopped.borrow() {
-        let progress = match worker.round().await {
-            Ok(progress) => progress,
-            Err(error) => {
-                tracing::error!(%error, "the outbox failed; what is due stays due");
-                false
-            }
-        };
-        if progress {
-            continue;
-        }
-        tokio::select! {
-            () = edge.bell.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            _ = stopped.wait_for(|stop| *stop) => return,
-        }
-    }
-}
-
-/// Works until nothing is due.
-pub(crate) async fn settle(edge: &Edge) -> Result<(), StoreError> {
-    let mut worker = Worker::new(edge);
-    while worker.round().await? {}
-    Ok(())
-}
-
-impl<'a> Worker<'a> {
-    fn new(edge: &'a Edge) -> Self {
+impl Worker {
+    pub(crate) fn new(edge: Edge) -> Self {
         Self {
-            edge,
-            files: files::Drop::new(edge),
+            files: files::Drop::new(&edge),
             last_ms: edge.now_ms(),
             pruned_ms: 0,
             probed_ms: 0,
+            edge,
         }
+    }
+
+    /// Works until it is stopped.
+    pub(crate) async fn run(&mut self, mut stopped: watch::Receiver<bool>) {
+        while !*stopped.borrow() {
+            let progress = match self.round().await {
+                Ok(progress) => progress,
+                Err(error) => {
+                    tracing::error!(%error, "the outbox failed; what is due stays due");
+                    false
+                }
+            };
+            if progress {
+                continue;
+            }
+            tokio::select! {
+                () = self.edge.bell.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                _ = stopped.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Works until nothing is due.
+    pub(crate) async fn settle(&mut self) -> Result<(), StoreError> {
+        while self.round().await? {}
+        Ok(())
     }
 
     /// One round; `true` where there may be more to do at once.
     async fn round(&mut self) -> Result<bool, StoreError> {
-        let edge = self.edge;
+        let edge = &self.edge.clone();
         let now_ms = edge.now_ms();
         if now_ms < self.last_ms - SET_BACK_MS {
             tracing::warn!(by_ms = self.last_ms - now_ms, "the clock was set back");
@@ -117,6 +115,6 @@ impl<'a> Worker<'a> {
             return;
         }
         self.probed_ms = now_ms;
-        transmit::probe(self.edge).await;
+        transmit::probe(&self.edge).await;
     }
 }

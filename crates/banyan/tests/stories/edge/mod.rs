@@ -1,0 +1,8 @@
+//! The hospital's side: a HIS that speaks plain JSON, an edge, and a line that may do anything.
+
+mod day;
+mod doors;
+mod faults;
+mod input;
+mod line;
+mod place;
