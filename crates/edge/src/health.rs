@@ -73,6 +73,16 @@ impl Health {
 }
 
 impl Level {
+    /// One word for people.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Unknown => "未知",
+            Self::Good => "正常",
+            Self::Notice => "注意",
+            Self::Bad => "异常",
+        }
+    }
+
     /// One word for programs.
     pub(crate) const fn code(self) -> &'static str {
         match self {

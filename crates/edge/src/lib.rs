@@ -26,6 +26,7 @@ mod health;
 mod his;
 mod line;
 mod outbox;
+mod pages;
 pub mod rows;
 mod sending;
 pub mod settings;

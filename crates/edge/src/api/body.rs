@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use banyan_protocol::result_code::ResultCode;
-use banyan_protocol::wire::{self, FieldFault, Kind, Member, Message, member_fault};
+use banyan_protocol::wire::{self, Entry, FieldFault, Kind, Member, Message, member_fault};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::SerializeMap;
 use serde_json::Value;
@@ -46,7 +46,19 @@ pub(super) async fn text(body: Body) -> Result<String, Reply> {
 pub(super) struct Flag(pub(super) bool);
 
 impl Member for Flag {
-    const KIND: Kind = Kind::Text { max: 5 };
+    const KIND: Kind = Kind::Dictionary {
+        name: "是否",
+        entries: &[
+            Entry {
+                code: "true",
+                name: "是",
+            },
+            Entry {
+                code: "false",
+                name: "否",
+            },
+        ],
+    };
     const REQUIRED: bool = false;
 
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

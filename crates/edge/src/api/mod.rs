@@ -8,7 +8,9 @@ mod body;
 mod call;
 mod health_card;
 mod overdue;
+mod pages;
 mod reply;
+pub(crate) mod shapes;
 mod site;
 
 use std::sync::Arc;
@@ -67,6 +69,7 @@ pub(crate) fn routes(edge: &Edge) -> Router {
         .merge(his)
         .merge(doors::routes())
         .merge(site::routes())
+        .merge(pages::routes())
         .fallback(async || {
             Reply::refused(ResultCode::UnknownPath, "没有这个地址；全部接口见 /docs")
                 .with(StatusCode::NOT_FOUND)

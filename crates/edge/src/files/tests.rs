@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use banyan_protocol::wire::FieldFault;
 use tempfile::TempDir;
 
 use super::*;
