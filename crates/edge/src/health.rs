@@ -64,6 +64,9 @@ impl Health {
             outbox(edge, &backlog),
         ];
         let worst = lights.iter().map(|light| light.level).max();
+        // As long as nothing was heard of the platform, nobody can say that all is well.
+        let is_heard = record.answered_ms.is_some() || record.trouble.is_some();
+        let worst = worst.filter(|worst| is_heard || *worst > Level::Good);
         Ok(Self {
             overall: worst.unwrap_or(Level::Unknown),
             lights,

@@ -13,6 +13,7 @@
 
 mod browser;
 mod card;
+mod edge_pages;
 mod flow;
 mod html;
 mod looks;

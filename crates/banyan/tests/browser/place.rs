@@ -49,7 +49,16 @@ impl Place {
         Self::start_with(|_| {}).await
     }
 
+    /// With an edge before the first hospital.
+    pub(crate) async fn start_with_edge() -> Self {
+        Self::start_as(|_| {}, true).await
+    }
+
     pub(crate) async fn start_with(adjust: fn(&mut Settings)) -> Self {
+        Self::start_as(adjust, false).await
+    }
+
+    async fn start_as(adjust: fn(&mut Settings), with_edge: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let start = LocalTime::parse("2026-03-02 10:00:00").unwrap().epoch_ms();
         let clock = Arc::new(Ticking(AtomicI64::new(start)));
@@ -59,6 +68,7 @@ impl Place {
         };
         let plan = Plan {
             works_by_itself: false,
+            with_edge,
             adjust,
             ..Plan::in_folder(folder.path(), world)
         };

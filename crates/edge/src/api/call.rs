@@ -54,6 +54,17 @@ fn outbound(code: &str) -> Result<Interface, Reply> {
     })
 }
 
+/// Whether a call of this interface may leave out this member. A number under which something is
+/// asked for is the caller's to say.
+pub(crate) fn fills_in(interface: &str, member: &str) -> bool {
+    match member {
+        "orgId" | "orgName" | "notifyUrl" => true,
+        "orgRequestId" => matches!(interface, "ORG_MDL_001" | "ORG_MDL_003"),
+        "outAuthNo" => interface == "ORG_EHC_001",
+        _ => false,
+    }
+}
+
 /// The business JSON, with what every message of this hospital says where it was left out.
 fn completed(edge: &Edge, spec: &Spec, text: &str) -> Result<String, Reply> {
     let bad = |why: &str| Reply::field(&FieldFault::new("", why));
@@ -73,13 +84,14 @@ fn completed(edge: &Edge, spec: &Spec, text: &str) -> Result<String, Reply> {
         let absent = members
             .get(field.code)
             .is_none_or(|value| value.is_null() || value.as_str() == Some(""));
+        if !absent || !fills_in(spec.code, field.code) {
+            continue;
+        }
         let own = match field.code {
-            _ if !absent => continue,
             "orgId" => edge.sender.org_id.as_str().to_owned(),
             "orgName" => edge.sender.org_name.as_str().to_owned(),
             "notifyUrl" => edge.sender.notify_url.url().to_string(),
-            "orgRequestId" | "outAuthNo" => fresh_number(edge)?.as_str().to_owned(),
-            _ => continue,
+            _ => fresh_number(edge)?.as_str().to_owned(),
         };
         members.insert(field.code.to_owned(), Value::String(own));
         changed = true;

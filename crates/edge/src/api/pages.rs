@@ -8,6 +8,7 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 use banyan_protocol::envelope::CONTENT_TYPE;
+use banyan_protocol::result_code::ResultCode;
 use banyan_store::db::StoreError;
 use banyan_web::protect;
 
@@ -87,7 +88,7 @@ async fn view(edge: &Edge) -> Result<StatusView, StoreError> {
                 time: time(call.at_ms),
                 code: call.interface.code(),
                 name: call.interface.spec().name,
-                outcome: call.outcome,
+                outcome: outcome(&call.outcome),
                 millis: call.millis,
             })
             .collect(),
@@ -127,6 +128,30 @@ fn without_numbers(reason: &str) -> String {
 
 /// An amount or a limit, no identity number and no phone.
 const LONGEST_SHOWN: usize = 6;
+
+/// A respCode with its meaning, or why none came.
+fn outcome(said: &str) -> String {
+    if let Some(code) = ResultCode::from_code(said) {
+        return if code == ResultCode::Success {
+            code.label().to_owned()
+        } else {
+            format!("{said} {}", code.label())
+        };
+    }
+    let meaning = match said {
+        "forbidden" => "平台地址不允许访问",
+        "connect" => "连接不上",
+        "tls" => "TLS 握手失败",
+        "timeout" => "超时未答",
+        "status" => "网关返回错误",
+        "too_large" => "应答过长",
+        "http" => "连接中断",
+        "not_opened" => "应答解不开",
+        "bad_reply" => "应答不合规范",
+        other => other,
+    };
+    meaning.to_owned()
+}
 
 fn page(rendered: Result<String, askama::Error>) -> Response {
     match rendered {

@@ -2,6 +2,7 @@
 
 use banyan_protocol::wire::{Field, Message as _};
 
+pub(crate) use super::call::fills_in;
 use super::health_card::{AuthorizeBody, LookupBody, PersonBody, RetainBody, VerifyBody};
 use super::overdue::{ChangeBody, EntryLinkBody, NameBody, QueryBody, ReportBody};
 

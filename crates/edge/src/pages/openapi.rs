@@ -140,6 +140,13 @@ fn object(members: &[Member]) -> Value {
 
 fn described(member: &Member) -> Value {
     let mut schema = shape(&member.shape);
+    if !member.is_required {
+        // Null means in either direction that there is none.
+        schema["type"] = json!([schema["type"], "null"]);
+        if let Some(codes) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+            codes.push(Value::Null);
+        }
+    }
     schema["title"] = json!(member.name);
     schema["description"] = json!(said(member));
     schema

@@ -51,9 +51,6 @@ const CALL: &str = "按接口编码调用";
 /// The groups in the order in which they are shown.
 pub(super) const GROUPS: [&str; 4] = [OVERDUE, HEALTH_CARD, SELF, CALL];
 
-/// Members that the edge fills in where a call leaves them out.
-const FILLED_IN: [&str; 5] = ["orgId", "orgName", "notifyUrl", "orgRequestId", "outAuthNo"];
-
 /// Everything that can be called.
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = overdue();
@@ -255,7 +252,7 @@ fn call(spec: &'static Spec) -> Option<Route> {
     let path = format!("/v1/call/{}", spec.code);
     let mut body = members(spec.request);
     for member in &mut body {
-        if member.is_required && FILLED_IN.contains(&member.code) {
+        if member.is_required && shapes::fills_in(spec.code, member.code) {
             member.is_required = false;
             member.note = format!("可省略，由前置机填写。{}", member.note);
         }

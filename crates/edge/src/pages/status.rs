@@ -131,7 +131,7 @@ mod tests {
                 time: "2026-03-01 09:29:58".to_owned(),
                 code: "ORG_MDL_002",
                 name: "查询医疗欠费状况",
-                outcome: "timeout".to_owned(),
+                outcome: "超时未答".to_owned(),
                 millis: 10_000,
             }],
             refused: vec![RefusedView {

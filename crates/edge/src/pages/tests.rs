@@ -81,7 +81,8 @@ fn the_document_is_whole() {
     let items = &report["schema"]["properties"]["items"]["items"];
     assert_eq!(items["properties"]["amount"]["type"], "string");
     assert_eq!(items["properties"]["userType"]["enum"][1], "02");
-    assert_eq!(report["schema"]["properties"]["urgent"]["type"], "boolean");
+    let urgent = &report["schema"]["properties"]["urgent"]["type"];
+    assert_eq!(*urgent, serde_json::json!(["boolean", "null"]));
 }
 
 #[test]
