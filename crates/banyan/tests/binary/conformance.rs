@@ -1,6 +1,8 @@
 //! `banyan conformance` against the sandbox, which passes, and against what is not there.
 
-use serde_json::Value;
+use banyan_client::{HostGuard, HttpClient, HttpSettings};
+use bytes::Bytes;
+use serde_json::{Value, json};
 
 use crate::place::banyan;
 use crate::process::{Ran, run};
@@ -78,6 +80,40 @@ fn the_sandbox_passes_on_both_sides() {
         failed.out.contains("改法") && failed.out.contains("依据：接入指南"),
         "{}",
         failed.out
+    );
+    assert_eq!(sandbox.program.stop().code, Some(0));
+}
+
+/// The hospital's side of the guide, kept by the edge.
+#[tokio::test]
+async fn the_edge_passes_as_a_hospital() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(folder.path());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (edge, hospital) = (
+        text(&sandbox.description["edge"]),
+        &sandbox.description["hospitals"][0],
+    );
+    let http = HttpClient::new(&HttpSettings::default()).unwrap();
+    let row = json!({ "items": [{
+        "userType": "01", "orgTraceId": "KNOWN-1", "medType": "11", "feeType": "01",
+        "itemName": "诊查费", "amount": "1.00", "actualTime": "2026-03-01 09:30:00",
+    }] });
+    let key = text(&sandbox.description["edgeApiKey"]);
+    let url = format!("{edge}/v1/overdue/report").parse().unwrap();
+    let body = Bytes::from(row.to_string());
+    let reply = http.post_with_key(&url, body, Some(&key), &HostGuard::Anywhere);
+    assert_eq!(reply.await.unwrap().status, 200);
+    std::fs::write(folder.path().join("secret"), text(&hospital["secret"])).unwrap();
+    let said = run(banyan(folder.path())
+        .args(["conformance", "hospital", "--url", &edge])
+        .args(["--app-id", &text(&hospital["appId"])])
+        .args(["--org-id", &text(&hospital["orgId"])])
+        .args(["--secret-file", "secret", "--known", "KNOWN-1", "--yes"]))
+    .success();
+    assert!(
+        said.contains("合格") && !said.contains("跳过  H-"),
+        "{said}"
     );
     assert_eq!(sandbox.program.stop().code, Some(0));
 }

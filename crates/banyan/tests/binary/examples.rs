@@ -79,13 +79,43 @@ fn java() {
         command
     };
     checks(example().arg("--vectors").arg(vectors("envelope.tsv")));
+    asks(&mut example());
+}
+
+/// Go and Debian's package of its library are as heavy.
+#[test]
+fn go() {
+    const LIBRARIES: &str = "/usr/share/gocode";
+    let library = Path::new(LIBRARIES).join("src/github.com/tjfoc/gmsm");
+    if Command::new("go").arg("version").output().is_err() || !library.exists() {
+        eprintln!("skipped: apt-get install golang-go golang-github-tjfoc-gmsm-dev");
+        return;
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let example = |what: &str| {
+        let mut command = Command::new("go");
+        command
+            .args([what, "."])
+            .current_dir(root().join("examples/go"))
+            .env("GO111MODULE", "off")
+            .env("GOPATH", LIBRARIES)
+            .env("GOCACHE", cache.path());
+        command
+    };
+    run(&mut example("test")).success();
+    asks(&mut example("run"));
+}
+
+/// Lets the example ask about a person; it gets the platform, the appId, a path and the business
+/// JSON, and the secret from the environment.
+fn asks(example: &mut Command) {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::start(folder.path());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let hospital = &sandbox.description["hospitals"][1];
     let mut query = sandbox.description["citizens"][33].clone();
     query["businessType"] = json!("01101");
-    let said = run(example()
+    let said = run(example
         .arg(text(&sandbox.description["platform"]))
         .args([
             text(&hospital["appId"]),
