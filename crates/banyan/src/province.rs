@@ -29,6 +29,7 @@ use banyan_sandbox::{
 use banyan_store::health_card::{Claim, register_all};
 use banyan_store::ids::HealthCardPersonId;
 use banyan_store::partners::{Kind, Partner};
+use banyan_store::private_file;
 use banyan_store::vault::MasterKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -369,11 +370,8 @@ async fn start_edge(plan: &Plan, hospital: &HospitalSetup, api_key: &str) -> Res
 /// What the HIS shows the edge; made at the first start.
 fn api_key(folder: &Path, world: &World) -> Result<String> {
     let path = folder.join("edge.api-key");
-    if !path.exists() {
-        let text = banyan_sandbox::random_secret(&*world.random);
-        write_private(&path, &text).with_context(|| format!("写入 {}", path.display()))?;
-    }
-    std::fs::read_to_string(&path).with_context(|| format!("读取 {}", path.display()))
+    private_file::read_or_make(&path, || banyan_sandbox::random_secret(&*world.random))
+        .with_context(|| path.display().to_string())
 }
 
 /// Gives every citizen his health card, and has his number at the insurance lead to him.
@@ -422,25 +420,9 @@ fn remove_old_description(folder: &Path) -> Result<()> {
 /// The folder's master key; made at the first start.
 fn master_key(folder: &Path, world: &World) -> Result<MasterKey> {
     let path = folder.join("master.key");
-    if !path.exists() {
-        let text = MasterKey::generate(&world.random);
-        write_private(&path, &text).with_context(|| format!("写入 {}", path.display()))?;
-    }
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("读取 {}", path.display()))?;
+    let text = private_file::read_or_make(&path, || MasterKey::generate(&world.random))
+        .with_context(|| path.display().to_string())?;
     MasterKey::parse(&text).with_context(|| path.display().to_string())
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 /// The sandbox's partner with this orgId (or of this kind, where it has none); added where it is

@@ -14,6 +14,7 @@ use banyan_protocol::catalogue::Interface;
 use banyan_protocol::envelope::Account;
 use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_store::db::StoreError;
+use banyan_store::private_file;
 use banyan_store::vault::{MasterKey, Vault};
 use banyan_web::{Serving, ServingError};
 use tokio::sync::{Notify, watch};
@@ -340,21 +341,13 @@ fn master_key(settings: &Settings, random: &SharedRandomness) -> Result<MasterKe
                 "密钥文件不见了，已有数据无法解读；请从备份恢复该文件".to_owned(),
             ));
         }
-        write_private(&own, &MasterKey::generate(random))
-            .map_err(|error| failed(error.to_string()))?;
     }
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let made = || MasterKey::generate(random);
+    let text = if settings.master_key_file.is_some() {
+        std::fs::read_to_string(path)
+    } else {
+        private_file::read_or_make(path, made)
+    };
+    let text = text.map_err(|error| failed(error.to_string()))?;
     MasterKey::parse(&text).map_err(|_| failed("应为 64 位十六进制数字".to_owned()))
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

@@ -194,7 +194,7 @@ impl Line {
         let trouble = outcome.as_ref().err().and_then(Trouble::of);
         let unanswered = outcome
             .as_ref()
-            .is_err_and(|fault| is_away(fault) || matches!(fault.blame(), Blame::Line));
+            .is_err_and(|fault| fault.is_retryable() || fault.blame() == Blame::Line);
         if unanswered {
             record.failures = record.failures.saturating_add(1);
             if record.failures >= AWAY_AFTER {
@@ -210,25 +210,6 @@ impl Line {
 
     fn record_now(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether the platform could not be asked at all, so that the hospital's own rule answers.
-pub(crate) fn is_away(fault: &CallFault) -> bool {
-    match fault {
-        CallFault::Refused { code, .. } => matches!(
-            ResultCode::from_code(code),
-            Some(
-                ResultCode::SystemError
-                    | ResultCode::Maintenance
-                    | ResultCode::ExternalFailure
-                    | ResultCode::UnknownSubsystemError
-                    | ResultCode::Timeout
-                    | ResultCode::RateLimited
-                    | ResultCode::AuthSubsystemError
-            )
-        ),
-        other => other.is_retryable(),
     }
 }
 

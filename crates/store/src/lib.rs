@@ -13,6 +13,7 @@ pub mod ids;
 pub mod journal;
 pub mod overdue;
 pub mod partners;
+pub mod private_file;
 pub mod queue;
 pub mod schedule;
 pub mod spool;

@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use super::body::{self, Flag, in_item};
 use super::reply::{Answer, Reply, in_chinese};
 use crate::edge::Edge;
-use crate::line::is_away;
 use crate::outbox::items::{Item, Moment, TakenRows, code_of};
 use crate::rows::{self, ChangeRow, DebtRow, NameRow, Row, Taken};
 use crate::sending::said;
@@ -222,7 +221,8 @@ pub(super) async fn query(State(edge): State<Edge>, body: Body) -> Answer {
             data["source"] = "platform".into();
             Ok(Reply::done(data))
         }
-        Err(fault) if is_away(&fault) => Ok(by_rule(&edge, &in_chinese(&fault))),
+        // It could not be asked at all.
+        Err(fault) if fault.is_retryable() => Ok(by_rule(&edge, &in_chinese(&fault))),
         Err(fault) => Err(fault.into()),
     }
 }

@@ -1,9 +1,8 @@
 //! What the platform says became of debts, by callback (ORG_002) or when asked (ORG_MDL_005).
 
-use banyan_protocol::overdue::PersonResult;
+use banyan_protocol::overdue::{PersonResult, judged_bad};
 use banyan_protocol::wire::ExtData;
 use banyan_store::db::{StoreError, Tx};
-use serde_json::Value;
 
 use super::items::{Item, Stage, concat_item_columns, read_item};
 use super::messages::MAX_REASON;
@@ -37,11 +36,10 @@ impl Outcome {
         ext_data: Option<&ExtData>,
         is_complete: bool,
     ) -> Self {
-        let errors = ext_data.and_then(|ext_data| ext_data.0.get("errors"));
         Self {
             name,
             persons,
-            errors: errors.map(read_errors).unwrap_or_default(),
+            errors: ext_data.map(judged_bad).unwrap_or_default(),
             is_complete,
         }
     }
@@ -123,20 +121,4 @@ pub(super) fn learn(tx: &mut Tx<'_>, outcome: &Outcome, now_ms: i64) -> Result<(
         messages::refuse_items(tx, id, "平台的处理结果中没有这一项", now_ms)?;
     }
     Ok(())
-}
-
-/// The guide leaves extData to the parties: a list of objects that name an item and say why, in
-/// whatever member they do.
-fn read_errors(errors: &Value) -> Vec<(String, String)> {
-    let rows = errors.as_array().map(Vec::as_slice).unwrap_or_default();
-    rows.iter()
-        .filter_map(|row| {
-            let org_trace_id = row.get("orgTraceId")?.as_str()?;
-            let reason = ["reason", "msg", "message", "error"]
-                .iter()
-                .find_map(|member| row.get(member)?.as_str())
-                .unwrap_or("平台未说明原因");
-            Some((org_trace_id.to_owned(), reason.to_owned()))
-        })
-        .collect()
 }

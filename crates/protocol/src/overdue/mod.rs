@@ -14,7 +14,9 @@ pub mod org_mdl_003;
 pub mod org_mdl_004;
 pub mod org_mdl_005;
 
-use crate::wire::{FieldFault, OrEmpty, Private, Text};
+use serde_json::Value;
+
+use crate::wire::{ExtData, FieldFault, OrEmpty, Private, Text};
 use crate::{dictionaries::ItemState, message};
 
 /// 单次上传总项目数限制 100 条 (access guide 4.3.1.1 and 4.3.3.1).
@@ -66,6 +68,27 @@ message! {
         /// 该条记录当前的状态。
         state: ItemState,
     }
+}
+
+/// 未通过的条目及原因: what `errors` in the 扩展参数 of ORG_002 and ORG_MDL_005 says, by 机构跟踪号.
+///
+/// The guide leaves extData to the parties: a list of objects that name an item and say why, in
+/// whatever member they do.
+#[must_use]
+pub fn judged_bad(ext_data: &ExtData) -> Vec<(String, String)> {
+    let errors = ext_data.0.get("errors").and_then(Value::as_array);
+    errors
+        .into_iter()
+        .flatten()
+        .filter_map(|row| {
+            let org_trace_id = row.get("orgTraceId")?.as_str()?;
+            let reason = ["reason", "msg", "message", "error"]
+                .iter()
+                .find_map(|member| row.get(member)?.as_str())
+                .unwrap_or("平台未说明原因");
+            Some((org_trace_id.to_owned(), reason.to_owned()))
+        })
+        .collect()
 }
 
 /// Refuses the item at `path` where the call already held as many as it may.

@@ -6,9 +6,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use banyan_protocol::dictionaries::{FeeType, ItemState, MedType, UserType};
-use banyan_protocol::overdue::PersonResult;
+use banyan_protocol::overdue::{PersonResult, judged_bad};
 use banyan_protocol::wire::{Amount, ExtData, FieldFault, LocalTime, Text};
-use serde_json::Value;
 
 use super::ledger_file::{LedgerError, LedgerFile};
 use crate::citizens::scalar;
@@ -173,8 +172,7 @@ impl Ledger {
                 tracing::debug!("the platform told of an item that the ledger does not have");
             }
         }
-        let errors = ext_data.and_then(|ext_data| ext_data.0.get("errors"));
-        for (org_trace_id, reason) in errors.into_iter().flat_map(read_errors) {
+        for (org_trace_id, reason) in ext_data.map(judged_bad).unwrap_or_default() {
             let _ = self.change(&org_trace_id, |entry| {
                 entry.errors.retain(|said| *said != reason);
                 entry.errors.push(reason);
@@ -192,22 +190,6 @@ impl Ledger {
             tracing::error!(%error, "a change of the ledger was not kept");
         }
     }
-}
-
-/// The guide leaves extData to the parties: a list of objects that name an item and say why, in
-/// whatever member they do.
-fn read_errors(errors: &Value) -> Vec<(String, String)> {
-    let rows = errors.as_array().map(Vec::as_slice).unwrap_or_default();
-    rows.iter()
-        .filter_map(|row| {
-            let org_trace_id = row.get("orgTraceId")?.as_str()?;
-            let reason = ["reason", "msg", "message", "error"]
-                .iter()
-                .find_map(|member| row.get(member)?.as_str())
-                .map_or_else(|| row.to_string(), ToOwned::to_owned);
-            Some((org_trace_id.to_owned(), reason))
-        })
-        .collect()
 }
 
 /// The reasons are in the platform's own words, which may name the person.
