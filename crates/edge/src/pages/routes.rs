@@ -347,7 +347,7 @@ fn taken() -> Vec<Member> {
         whole("accepted", "新受理项数"),
         whole("repeated", "此前已受理项数").note("未重复计入"),
         Member::new("refused", "未受理的项", Shape::List(refused))
-            .note("有未受理的项时 respCode 为 000105，其余各项仍已受理"),
+            .note("有未受理的项时 respCode 为 000105，其余各项仍已受理；字段有误的则整次不受理，respMsg 指明是第几项的哪个字段"),
         time("sendAfter", "此后送往平台"),
     ]
 }
