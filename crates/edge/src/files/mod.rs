@@ -37,6 +37,7 @@ use banyan_store::db::StoreError;
 use tokio::sync::Mutex;
 
 use crate::rows::{Row, Taken};
+pub(crate) use meaning::columns;
 use piece::{OpenFault, Sheet};
 use shelves::{Counts, Results, Shelves};
 
