@@ -20,7 +20,7 @@ pub(super) const ACTION: Column = Column {
 };
 
 /// Every column of any row. Only the item's own number must be there whatever the line is for.
-pub(crate) fn columns() -> Vec<Column> {
+pub(super) fn columns() -> Vec<Column> {
     let mut columns = vec![ACTION];
     for field in all_fields() {
         if columns.iter().all(|column| column.code != field.code) {

@@ -37,7 +37,6 @@ use banyan_store::db::StoreError;
 use tokio::sync::Mutex;
 
 use crate::rows::{Row, Taken};
-pub(crate) use meaning::columns;
 use piece::{OpenFault, Sheet};
 use shelves::{Counts, Results, Shelves};
 
