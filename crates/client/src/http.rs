@@ -172,6 +172,23 @@ impl HttpClient {
             .await
     }
 
+    /// Asks by GET, with an `Authorization: Bearer`.
+    ///
+    /// # Errors
+    /// Those of [`HttpClient::post`].
+    pub async fn get_with_key(
+        &self,
+        url: &Url,
+        key: &str,
+        guard: &HostGuard,
+    ) -> Result<HttpReply, CallFault> {
+        let way = Way {
+            oddity: Oddity::Get,
+            key: Some(key),
+        };
+        self.within_time(way, url, Bytes::new(), guard).await
+    }
+
     async fn within_time(
         &self,
         way: Way<'_>,

@@ -10,12 +10,14 @@
 //! another; both share the machine's cores and speak over loopback sockets.
 
 mod callbacks;
+mod edge;
 mod envelope;
 mod load;
 mod people;
 mod persons;
 mod place;
 mod platform;
+mod process;
 mod query;
 mod report;
 mod start;
@@ -74,6 +76,8 @@ enum What {
     Persons,
     /// 启动至就绪的时间与空闲内存
     Start,
+    /// 前置机：HIS 调用至落盘应答、十万项经慢速线路送达、常驻内存
+    Edge,
     /// 单条报文的解密验签与加密签名
     Envelope,
     /// 以上全部
@@ -113,6 +117,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if wanted(What::Start) {
         start::measure(options, &mut table)?;
+    }
+    if wanted(What::Edge) {
+        edge::measure(options, &mut table)?;
     }
     terminal::say(if options.json {
         table.json()
