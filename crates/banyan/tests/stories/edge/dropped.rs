@@ -59,6 +59,24 @@ on_both_engines! {
         story.end().await;
     }
 
+    async fn a_folder_that_went_away_is_said_and_taken_up_again(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (edge, drop_dir) = edge_with_folder(&story).await;
+        let away = drop_dir.with_file_name("away");
+        std::fs::rename(&drop_dir, &away).unwrap();
+        work(&edge, &story).await;
+        let (level, text) = edge.light("his").await;
+        assert!(level == "bad" && text == "上报目录无法读取：目录或文件不存在", "{text}");
+        assert!(!drop_dir.exists());
+        std::fs::write(away.join("a.csv"), format!("{HEADER}{}", debt("F1"))).unwrap();
+        std::fs::rename(&away, &drop_dir).unwrap();
+        work(&edge, &story).await;
+        assert_eq!(edge.item("F1").await["stage"], "kept");
+        assert_eq!(edge.light("his").await.0, "good");
+        edge.stopped().await;
+        story.end().await;
+    }
+
     async fn a_file_settles_revokes_and_names(db: &TestDb) {
         let story = Story::begin(db).await;
         let (edge, drop_dir) = edge_with_folder(&story).await;
