@@ -19,6 +19,47 @@ const BAD_LINE: LinePlan = LinePlan {
     is_silent: false,
 };
 
+/// A whole province's night for one hospital; on one engine, for it takes a while.
+#[test]
+fn a_hundred_thousand_items_arrive_in_a_night() {
+    banyan_store::testing::tell(banyan_store::db::Engine::Sqlite, async |db| {
+        const CALLS: usize = 100;
+        const EACH: usize = 1_000;
+        let story = Story::begin(db).await;
+        let edge = EdgeAt::begin(&story).await;
+        for call in 0..CALLS {
+            let rows: Vec<_> = (0..EACH)
+                .map(|n| {
+                    let citizen = story.citizens.get(n % 400);
+                    row(&format!("N{call}-{n}"), citizen, "1.00")
+                })
+                .collect();
+            edge.report(&rows, false).await;
+        }
+        edge.settle(&story).await;
+        assert_eq!(edge.at_platform(&story, 0).await, 0, "all of it waits");
+        let status = edge.get("/v1/status").await.data;
+        assert_eq!(status["waitingItems"], CALLS * EACH);
+        edge.night(&story).await;
+        let status = edge.get("/v1/status").await.data;
+        for waiting in [
+            "waitingItems",
+            "unsentMessages",
+            "awaitedMessages",
+            "refusedItems",
+        ] {
+            assert_eq!(status[waiting], 0, "{waiting}");
+        }
+        let there = usize::try_from(edge.at_platform(&story, 0).await).unwrap();
+        assert_eq!(there, CALLS * EACH);
+        let twice = "SELECT COUNT(*) FROM (SELECT partner_id, org_trace_id FROM overdue_item \
+                     GROUP BY partner_id, org_trace_id HAVING COUNT(*) > 1) AS twice";
+        assert_eq!(story.number(twice).await, 0);
+        edge.stopped().await;
+        story.end().await;
+    });
+}
+
 on_both_engines! {
     async fn each_item_arrives_once_in_effect(db: &TestDb) {
         let story = Story::begin(db).await;
