@@ -201,7 +201,7 @@ fn his(edge: &Edge) -> Light {
         return said(
             Level::Bad,
             trouble,
-            "请检查上报目录（配置 files.drop_dir）的权限、共享与磁盘空间；文件留在原处，恢复后自动处理",
+            "请检查文件交接目录（配置 files.drop_dir）的权限、共享与磁盘空间；文件留在原处，恢复后自动处理",
         );
     }
     let called_ms = edge.his_called_ms.load(Ordering::Relaxed);

@@ -62,7 +62,7 @@ message! {
         /// 实名患者必填；非实名患者可为空。
         userName: Option<UserName>,
         /// 电子健康卡主索引 id
-        /// 实名患者必填；非实名患者可为空。
+        /// 前置机已留存该患者的主索引时可省略；没有主索引的，平台按非实名登记。
         ehealthCardId: Option<EhealthCardId>,
         /// 手机号码
         /// 选填。

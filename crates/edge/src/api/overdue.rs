@@ -149,7 +149,11 @@ async fn take(edge: &Edge, rows: Vec<Row>, at_once: bool) -> Answer {
         .iter()
         .map(|row| row.org_trace_id().as_str().to_owned())
         .collect();
-    let TakenRows { taken, batch } = edge.take_rows(rows, moment).await?;
+    let TakenRows {
+        taken,
+        batch,
+        without_index,
+    } = edge.take_rows(rows, moment).await?;
     let count = |what: &Taken| taken.iter().filter(|taken| *taken == what).count();
     let (accepted, repeated) = (count(&Taken::New), count(&Taken::Repeated));
     let refused: Vec<Value> = taken
@@ -173,6 +177,7 @@ async fn take(edge: &Edge, rows: Vec<Row>, at_once: bool) -> Answer {
         "batchId": batch,
         "accepted": accepted,
         "repeated": repeated,
+        "withoutIndex": without_index,
         "refused": refused,
         "sendAfter": time(moment.report_due_ms),
     });

@@ -69,6 +69,9 @@ pub(crate) struct TakenRows {
     pub(crate) taken: Vec<Taken>,
     /// The batch that they are in; where all of them are repetitions, the one that they were in.
     pub(crate) batch: String,
+    /// How many new debts name somebody whose index nobody knows: the platform takes them as
+    /// anonymous.
+    pub(crate) without_index: usize,
 }
 
 /// Rows in one transaction: a call with thousands of them must not keep others waiting.
@@ -79,7 +82,7 @@ impl Outbox {
     /// nothing, so whoever got no answer says all of them again.
     pub(crate) async fn take(&self, rows: Vec<Row>, at: Moment) -> Result<TakenRows, StoreError> {
         let first = rows.first().map(|row| row.org_trace_id().clone());
-        let mut batch = None;
+        let (mut batch, mut without_index) = (None, 0);
         let mut all = Vec::with_capacity(rows.len());
         let mut rows = rows.into_iter();
         loop {
@@ -88,18 +91,23 @@ impl Outbox {
                 break;
             }
             let vault = self.vault.clone();
-            let (taken, id) = self
+            let chunk = self
                 .db
                 .write(move |tx| take_chunk(tx, &vault, batch, &chunk, at))
                 .await?;
-            all.extend(taken);
-            batch = Some(id);
+            all.extend(chunk.taken);
+            without_index += chunk.without_index;
+            batch = Some(chunk.batch);
         }
         let batch = match (first, batch) {
             (Some(first), Some(batch)) => self.batch_name(batch, first.as_str()).await?,
             _ => String::new(),
         };
-        Ok(TakenRows { taken: all, batch })
+        Ok(TakenRows {
+            taken: all,
+            batch,
+            without_index,
+        })
     }
 
     async fn batch_name(&self, batch: BatchId, org_trace_id: &str) -> Result<String, StoreError> {
@@ -189,18 +197,30 @@ fn take_chunk(
     batch: Option<BatchId>,
     rows: &[Row],
     at: Moment,
-) -> Result<(Vec<Taken>, BatchId), StoreError> {
+) -> Result<TakenChunk, StoreError> {
     let batch = match batch {
         Some(batch) => batch,
         None => begin_batch(tx, at.now_ms)?,
     };
-    let mut taken = Vec::with_capacity(rows.len());
+    let mut chunk = TakenChunk {
+        taken: Vec::with_capacity(rows.len()),
+        batch,
+        without_index: 0,
+    };
     for row in rows {
-        taken.push(take_one(tx, vault, batch, row, at)?);
+        let taken = take_one(tx, vault, &mut chunk, row, at)?;
+        chunk.taken.push(taken);
     }
-    let new = taken.iter().filter(|taken| **taken == Taken::New).count();
-    grow_batch(tx, batch, new)?;
-    Ok((taken, batch))
+    let is_new = |taken: &&Taken| **taken == Taken::New;
+    grow_batch(tx, batch, chunk.taken.iter().filter(is_new).count())?;
+    Ok(chunk)
+}
+
+/// What one transaction took.
+struct TakenChunk {
+    taken: Vec<Taken>,
+    batch: BatchId,
+    without_index: usize,
 }
 
 /// A new batch for what a call or a piece of a file brings.
@@ -216,13 +236,13 @@ fn begin_batch(tx: &mut Tx<'_>, now_ms: i64) -> Result<BatchId, StoreError> {
 fn take_one(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    batch: BatchId,
+    chunk: &mut TakenChunk,
     row: &Row,
     at: Moment,
 ) -> Result<Taken, StoreError> {
     let standing = standing(tx, row.org_trace_id().as_str())?;
     match row {
-        Row::Report(row) => report(tx, vault, batch, row, standing, at),
+        Row::Report(row) => report(tx, vault, chunk, row, standing, at),
         Row::Settle(row) => end(tx, row, ItemState::Paid, standing, at),
         Row::Revoke(row) => end(tx, row, ItemState::Revoked, standing, at),
         Row::RealName(row) => give_name(tx, vault, row, standing, at),
@@ -232,7 +252,7 @@ fn take_one(
 fn report(
     tx: &mut Tx<'_>,
     vault: &Vault,
-    batch: BatchId,
+    chunk: &mut TakenChunk,
     row: &DebtRow,
     standing: Option<Standing>,
     at: Moment,
@@ -264,7 +284,7 @@ fn report(
     let content = vault.seal(Place::EdgeItem, json.as_bytes());
     let values: [Val<'_>; 7] = [
         row.orgTraceId.as_str().into(),
-        batch.0.into(),
+        chunk.batch.0.into(),
         (&content).into(),
         (&code).into(),
         person_code(vault, row.idType, row.idNo.as_ref())
@@ -282,6 +302,9 @@ fn report(
            message_id = NULL, fault = NULL, changed_ms = $7",
         &values,
     )?;
+    if row.idNo.is_some() && row.ehealthCardId.is_none() {
+        chunk.without_index += 1;
+    }
     Ok(Taken::New)
 }
 
@@ -347,7 +370,13 @@ fn give_name(
         Ok(named) => named,
         Err(fault) => return Ok(Taken::Refused(fault)),
     };
-    if debt.idNo.is_some() {
+    if named.ehealthCardId.is_none() {
+        return Ok(Taken::Refused(FieldFault::new(
+            "ehealthCardId",
+            "转实名必填；前置机尚未留存该患者的主索引，可先经 /v1/health-card 取得",
+        )));
+    }
+    if debt.ehealthCardId.is_some() {
         return Ok(if named == debt {
             Taken::Repeated
         } else {
@@ -391,8 +420,8 @@ fn unknown() -> FieldFault {
     )
 }
 
-/// The row with its 主索引, from what is retained where the HIS did not say it. A debt has a whole
-/// identity or none.
+/// The row with its 主索引, from what is retained where the HIS did not say it and somebody found it
+/// out before. A debt has a whole identity or none.
 fn with_index(
     tx: &mut Tx<'_>,
     vault: &Vault,
@@ -410,10 +439,7 @@ fn with_index(
     }
     let code = code_of(vault, id_type, id_no);
     let Some(card) = cards::by_code(tx, vault, &code)? else {
-        return Ok(Err(FieldFault::new(
-            "ehealthCardId",
-            "实名患者必填；前置机尚未留存该患者的主索引，可先经 /v1/health-card 取得",
-        )));
+        return Ok(Ok(row.clone()));
     };
     let index = EhealthCardId::parse(&card.ehealth_card_id)
         .map_err(|_| StoreError::Corrupt("a retained index is none".to_owned()))?;

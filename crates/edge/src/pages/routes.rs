@@ -346,6 +346,8 @@ fn taken() -> Vec<Member> {
         Member::text("batchId", "批次号").note("以此查询这一批的进展"),
         whole("accepted", "新受理项数"),
         whole("repeated", "此前已受理项数").note("未重复计入"),
+        whole("withoutIndex", "没有主索引的项数")
+            .note("平台按非实名登记，仅本院可见；取得主索引后请以转实名补上"),
         Member::new("refused", "未受理的项", Shape::List(refused))
             .note("有未受理的项时 respCode 为 000105，其余各项仍已受理；字段有误的则整次不受理，respMsg 指明是第几项的哪个字段"),
         time("sendAfter", "此后送往平台"),

@@ -38,7 +38,10 @@ impl Drop {
                 Ok(()) => self.is_prepared = true,
                 Err(error) => {
                     tracing::error!(%error, "the drop folder can't be made");
-                    edge.note_drop(Some(format!("上报目录无法建立：{}", in_chinese(&error))));
+                    edge.note_drop(Some(format!(
+                        "文件交接目录无法建立：{}",
+                        in_chinese(&error)
+                    )));
                     return;
                 }
             }
@@ -56,14 +59,14 @@ impl Drop {
                         FileEnd::Stays(FileTrouble::Changed) => {}
                         FileEnd::Stays(why) => {
                             tracing::warn!(trouble = ?why, "a file stays");
-                            trouble = Some(format!("上报目录中的文件暂时处理不了：{why}"));
+                            trouble = Some(format!("文件交接目录中的文件暂时处理不了：{why}"));
                         }
                     }
                 }
             }
             Err(error) => {
                 tracing::error!(%error, "the drop folder can't be looked at");
-                trouble = Some(format!("上报目录无法读取：{}", in_chinese(&error)));
+                trouble = Some(format!("文件交接目录无法读取：{}", in_chinese(&error)));
             }
         }
         edge.note_drop(trouble);

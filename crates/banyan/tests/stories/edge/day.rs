@@ -129,6 +129,35 @@ on_both_engines! {
         story.end().await;
     }
 
+    async fn somebody_whose_index_nobody_knows_is_reported_all_the_same(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let edge = EdgeAt::begin(&story).await;
+        let citizen = &story.citizens[4];
+        let mut named = row("T1", Some(citizen), "1.00");
+        named.as_object_mut().unwrap().remove("ehealthCardId");
+        let said = edge.report(&[named.clone(), row("T2", Some(citizen), "2.00")], true).await;
+        assert_eq!((said.data["accepted"].as_i64(), said.data["withoutIndex"].as_i64()), (Some(2), Some(1)));
+        edge.settle(&story).await;
+        assert_eq!(edge.item("T1").await["stage"], "kept");
+        assert_eq!(story.hospital(1).query(citizen, false).await.unwrap().itemList.len(), 1, "elsewhere only what is his for sure");
+        // The index turns up: the record gets its name, and what comes later has it from the start.
+        edge.post("/v1/health-card/lookup", &insured(citizen)).await;
+        let mut name = at_the_window(citizen);
+        name["orgTraceId"] = "T1".into();
+        assert_eq!(edge.post("/v1/overdue/realname", &json!({ "items": [name] })).await.code, "000000");
+        named["orgTraceId"] = "T3".into();
+        assert_eq!(edge.report(&[named], true).await.data["withoutIndex"], 0);
+        edge.settle(&story).await;
+        assert_eq!(story.hospital(1).query(citizen, false).await.unwrap().itemList.len(), 3);
+        // Half an identity is nobody's.
+        let mut half = row("T4", Some(citizen), "4.00");
+        half.as_object_mut().unwrap().remove("userName");
+        let said = edge.post("/v1/overdue/report", &json!({ "items": [half] })).await;
+        assert_eq!(said.data["refused"][0]["path"], "items[0].userName", "{said:?}");
+        edge.stopped().await;
+        story.end().await;
+    }
+
     async fn a_refused_item_says_why_and_takes_nobody_along(db: &TestDb) {
         let story = Story::begin(db).await;
         let edge = EdgeAt::begin(&story).await;

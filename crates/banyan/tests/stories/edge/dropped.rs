@@ -66,7 +66,7 @@ on_both_engines! {
         std::fs::rename(&drop_dir, &away).unwrap();
         work(&edge, &story).await;
         let (level, text) = edge.light("his").await;
-        assert!(level == "bad" && text == "上报目录无法读取：目录或文件不存在", "{text}");
+        assert!(level == "bad" && text == "文件交接目录无法读取：目录或文件不存在", "{text}");
         assert!(!drop_dir.exists());
         std::fs::write(away.join("a.csv"), format!("{HEADER}{}", debt("F1"))).unwrap();
         std::fs::rename(&away, &drop_dir).unwrap();
