@@ -54,6 +54,8 @@ pub struct Parts {
     /// When the HIS called last; 0 is never.
     pub(crate) his_called_ms: AtomicI64,
     recent: Mutex<VecDeque<Recent>>,
+    /// What keeps dropped files from being taken, in Chinese.
+    drop_trouble: Mutex<Option<String>>,
     /// Held for as long as the edge lives: a second one on the same folder is refused.
     _lock: File,
 }
@@ -151,6 +153,7 @@ impl Edge {
             twin_sought_ms: AtomicI64::new(0),
             his_called_ms: AtomicI64::new(0),
             recent: Mutex::default(),
+            drop_trouble: Mutex::default(),
             checked,
             settings,
             _lock: lock,
@@ -206,6 +209,21 @@ impl Edge {
 
     fn recent_now(&self) -> MutexGuard<'_, VecDeque<Recent>> {
         self.0.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what keeps dropped files from being taken, or that nothing does.
+    pub(crate) fn note_drop(&self, trouble: Option<String>) {
+        *self.drop_now() = trouble;
+    }
+
+    /// What keeps dropped files from being taken.
+    pub(crate) fn drop_trouble(&self) -> Option<String> {
+        self.drop_now().clone()
+    }
+
+    fn drop_now(&self) -> MutexGuard<'_, Option<String>> {
+        let known = self.0.drop_trouble.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn note_his(&self) {

@@ -197,6 +197,13 @@ fn his(edge: &Edge) -> Light {
             "请检查配置 his.settlement_url 与院内系统；平台来询结算结果时本院暂答不出",
         );
     }
+    if let Some(trouble) = edge.drop_trouble() {
+        return said(
+            Level::Bad,
+            trouble,
+            "请检查文件交接目录（配置 files.drop_dir）的权限、共享与磁盘空间；文件留在原处，恢复后自动处理",
+        );
+    }
     let called_ms = edge.his_called_ms.load(Ordering::Relaxed);
     if called_ms == 0 {
         return said(

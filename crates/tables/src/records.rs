@@ -185,8 +185,9 @@ impl<R: Read> Records<R> {
         // Either a cell with line breaks, or a stray quotation mark: the lines up to the next mark
         // tell which, and are records of their own in the second case.
         let mut whole = bytes.clone();
+        let mut is_open = true;
         let mut ahead = Vec::new();
-        while has_open_quote(&whole) && ahead.len() < MOST_LINES {
+        while is_open && ahead.len() < MOST_LINES {
             let Some(next) = self.lines.next()? else {
                 break;
             };
@@ -198,6 +199,7 @@ impl<R: Read> Records<R> {
                 ahead.push(next);
                 break;
             };
+            is_open ^= has_open_quote(more);
             whole.extend_from_slice(more);
             ahead.push(next);
         }

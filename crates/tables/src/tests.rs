@@ -228,6 +228,31 @@ fn a_survey_gives_pieces_of_one_size() {
 }
 
 proptest! {
+    /// Whatever bytes somebody drops, in whatever encoding, they are read to the end or refused.
+    #[test]
+    fn any_bytes_are_survived(
+        bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'"'), Just(b','), Just(b'\n'), Just(0x81)], 0..400),
+        with_header in any::<bool>(),
+        is_json in any::<bool>(),
+    ) {
+        let header: &[u8] = if with_header { b"orgTraceId,userName\n" } else { b"" };
+        let bytes = [header, &bytes].concat();
+        let format = if is_json { Format::JsonLines } else { Format::Delimited };
+        for encoding in [Encoding::Utf8, Encoding::Gb18030] {
+            let plan = plan(Strangers::Named);
+            let Ok(mut records) = Records::open(&bytes[..], format, encoding, plan) else {
+                continue;
+            };
+            let mut at = records.header().span.end();
+            for record in records.take(1_000).unwrap() {
+                prop_assert!(record.span.start >= at && record.span.length > 0);
+                at = record.span.end();
+            }
+            prop_assert!(at <= bytes.len() as u64);
+        }
+        let _ = Survey::of(&bytes[..], |_| {});
+    }
+
     /// Whatever a file holds, its records stand in order, do not overlap, and are all of it but
     /// the header and lines in which nothing stands.
     #[test]

@@ -170,14 +170,16 @@ fn base_url(edge: &Edge, headers: &HeaderMap) -> String {
     } else {
         "http"
     };
-    let said = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .filter(|host| host.bytes().all(is_in_a_host));
-    said.map_or_else(
+    said_host(headers).map_or_else(
         || format!("{scheme}://{}", edge.settings.listen),
         |host| format!("{scheme}://{host}"),
     )
+}
+
+/// The host that was asked for, where it can stand in a command.
+fn said_host(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    host.bytes().all(is_in_a_host).then_some(host)
 }
 
 const fn is_in_a_host(byte: u8) -> bool {
@@ -193,7 +195,30 @@ async fn dress(request: Request, next: Next) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
+
+    #[test]
+    fn only_a_host_gets_into_a_command() {
+        for (host, wanted) in [
+            ("edge.hospital.example:8081", true),
+            ("[::1]:8081", true),
+            ("a';rm -rf ~;'", false),
+            ("a$(id)", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            assert_eq!(said_host(&headers).is_some(), wanted, "{host}");
+        }
+    }
+
+    #[test]
+    fn an_outcome_is_said_in_chinese() {
+        assert_eq!(outcome("000000"), "成功");
+        assert!(outcome("000102").starts_with("000102 核验签名"));
+        assert_eq!(outcome("timeout"), "超时未答");
+    }
 
     #[test]
     fn a_reason_on_the_open_page_names_no_number() {

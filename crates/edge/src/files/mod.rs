@@ -85,10 +85,10 @@ pub enum FileEnd {
 #[derive(Debug, thiserror::Error)]
 pub enum FileTrouble {
     /// The disk is full, a right is missing, a share is away.
-    #[error("文件读写失败：{0}")]
+    #[error("文件读写失败：{}", in_chinese(.0))]
     Io(#[from] io::Error),
     /// Its rows can't be kept now.
-    #[error("暂时不能保存：{0}")]
+    #[error("暂时不能保存，原因见前置机日志")]
     Store(#[from] StoreError),
     /// It was written to while it was read.
     #[error("文件仍在写入")]
@@ -214,6 +214,19 @@ impl Folder {
             blocking(move || results.conclude(&found, &summary, now_ms)).await??;
         Ok(FileEnd::Done { new, repeated, bad })
     }
+}
+
+/// What a hospital's engineer can do something about, in his words; the system's own otherwise.
+pub(crate) fn in_chinese(error: &io::Error) -> String {
+    let known = match error.kind() {
+        io::ErrorKind::NotFound => "目录或文件不存在",
+        io::ErrorKind::PermissionDenied => "没有权限",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "磁盘空间不足",
+        io::ErrorKind::ReadOnlyFilesystem => "磁盘为只读",
+        io::ErrorKind::NotADirectory => "同名的不是目录",
+        _ => return error.to_string(),
+    };
+    known.to_owned()
 }
 
 /// What a look saw of a file.

@@ -298,7 +298,7 @@ fn result_text(
         let _infallible = write!(
             text,
             "\r\n有误的行已原样存入 failed/{name}，每行的原因见 failed/{name}{REASONS}。\r\n\
-             改正后把 failed/{name} 移回上报目录即可；已收下的行无需再报，再报也不会重复计入。\r\n",
+             改正后把 failed/{name} 移回文件交接目录即可；已收下的行无需再报，再报也不会重复计入。\r\n",
         );
     }
     text

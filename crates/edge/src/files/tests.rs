@@ -314,6 +314,20 @@ async fn what_cannot_be_read_is_set_aside_whole() {
     assert!(place.files().iter().all(|file| file.starts_with("failed/")));
 }
 
+/// Whoever drops the empty table that the page offers reports nothing, and it lacks no column.
+#[tokio::test]
+async fn the_empty_table_of_the_page_is_whole() {
+    let place = Place::new();
+    place.drop("template.csv", crate::pages::TABLE.content);
+    assert_eq!(place.work().await, outcome("template.csv", "0 0 0"));
+    let result = place.text("done/template.csv.result.txt");
+    assert!(!result.contains("不认识的列"), "{result}");
+    let header = crate::pages::TABLE
+        .content
+        .trim_matches(['\u{FEFF}', '\r', '\n']);
+    assert_eq!(header.split(',').count(), meaning::columns().len());
+}
+
 #[tokio::test]
 async fn an_empty_file_is_waited_for() {
     let place = Place::new();

@@ -2,10 +2,11 @@
 
 use askama::Template;
 
-use super::member::{Member, Shape};
+use super::member::{Member, Shape, members};
 use super::routes::{GROUPS, Route, routes};
 use super::sample;
-use crate::pages::{DOCS_PATH, MARK, OPENAPI_PATH, SCRIPT, STATUS_PATH, STYLE};
+use crate::pages::{DOCS_PATH, MARK, OPENAPI_PATH, SCRIPT, STATUS_PATH, STYLE, TABLE};
+use crate::rows::Action;
 
 /// The page. `base_url` is where the HIS reaches the edge.
 pub(crate) fn docs(base_url: &str) -> Result<String, askama::Error> {
@@ -18,7 +19,20 @@ pub(crate) fn docs(base_url: &str) -> Result<String, askama::Error> {
             .map(|route| Shown::new(route, base_url))
             .collect(),
     });
-    Page { base_url, groups }.render()
+    let actions = Action::ENTRIES.iter().filter_map(|entry| {
+        let action = Action::from_code(entry.code)?;
+        Some(Columns {
+            code: entry.code,
+            name: entry.name,
+            lines: lines(&members(action.fields())),
+        })
+    });
+    let page = Page {
+        base_url,
+        groups,
+        actions: actions.collect(),
+    };
+    page.render()
 }
 
 #[derive(Template)]
@@ -26,6 +40,14 @@ pub(crate) fn docs(base_url: &str) -> Result<String, askama::Error> {
 struct Page<'a> {
     base_url: &'a str,
     groups: [Group<'a>; GROUPS.len()],
+    actions: Vec<Columns>,
+}
+
+/// The columns of a dropped file, for one kind of line.
+struct Columns {
+    code: &'static str,
+    name: &'static str,
+    lines: Vec<Line>,
 }
 
 struct Group<'a> {

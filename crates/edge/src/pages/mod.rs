@@ -48,4 +48,10 @@ pub(crate) const MARK: Asset = Asset {
     content_type: "image/svg+xml",
     content: include_str!("../../templates/mark.svg"),
 };
-pub(crate) const ASSETS: [Asset; 3] = [STYLE, SCRIPT, MARK];
+/// An empty table for the file drop, as a spreadsheet opens it.
+pub(crate) const TABLE: Asset = Asset {
+    path: "/assets/template.csv",
+    content_type: "text/csv; charset=utf-8",
+    content: include_str!("../../templates/template.csv"),
+};
+pub(crate) const ASSETS: [Asset; 4] = [STYLE, SCRIPT, MARK, TABLE];

@@ -349,7 +349,7 @@ fn taken() -> Vec<Member> {
         whole("withoutIndex", "没有主索引的项数")
             .note("平台按非实名登记，仅本院可见；取得主索引后请以转实名补上"),
         Member::new("refused", "未受理的项", Shape::List(refused))
-            .note("有未受理的项时 respCode 为 000105，其余各项仍已受理"),
+            .note("有未受理的项时 respCode 为 000105，其余各项仍已受理；字段有误的则整次不受理，respMsg 指明是第几项的哪个字段"),
         time("sendAfter", "此后送往平台"),
     ]
 }

@@ -3,7 +3,7 @@
 use banyan_store::db::StoreError;
 
 use crate::edge::Edge;
-use crate::files::{FileEnd, Folder, TakesRows};
+use crate::files::{FileEnd, FileTrouble, Folder, TakesRows, in_chinese};
 use crate::outbox::items::Moment;
 use crate::rows::{Row, Taken};
 
@@ -38,10 +38,15 @@ impl Drop {
                 Ok(()) => self.is_prepared = true,
                 Err(error) => {
                     tracing::error!(%error, "the drop folder can't be made");
+                    edge.note_drop(Some(format!(
+                        "文件交接目录无法建立：{}",
+                        in_chinese(&error)
+                    )));
                     return;
                 }
             }
         }
+        let mut trouble = None;
         match folder.work(edge, now_ms).await {
             Ok(outcomes) => {
                 for outcome in outcomes {
@@ -51,12 +56,20 @@ impl Drop {
                             tracing::info!(new, repeated, bad, "a file was taken")
                         }
                         FileEnd::Unreadable(_) => tracing::warn!("a file can't be read at all"),
-                        FileEnd::Stays(trouble) => tracing::warn!(%trouble, "a file stays"),
+                        FileEnd::Stays(FileTrouble::Changed) => {}
+                        FileEnd::Stays(why) => {
+                            tracing::warn!(trouble = ?why, "a file stays");
+                            trouble = Some(format!("文件交接目录中的文件暂时处理不了：{why}"));
+                        }
                     }
                 }
             }
-            Err(error) => tracing::error!(%error, "the drop folder can't be looked at"),
+            Err(error) => {
+                tracing::error!(%error, "the drop folder can't be looked at");
+                trouble = Some(format!("文件交接目录无法读取：{}", in_chinese(&error)));
+            }
         }
+        edge.note_drop(trouble);
     }
 }
 

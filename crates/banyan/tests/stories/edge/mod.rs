@@ -2,7 +2,9 @@
 
 mod day;
 mod doors;
+mod dropped;
 mod faults;
 mod input;
 mod line;
+mod pages;
 mod place;
