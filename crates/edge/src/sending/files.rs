@@ -2,6 +2,9 @@
 
 use banyan_store::db::StoreError;
 
+use tokio::sync::watch;
+
+use super::LOOK_EVERY;
 use crate::edge::Edge;
 use crate::files::{FileEnd, FileTrouble, Folder, TakesRows, in_chinese};
 use crate::outbox::items::Moment;
@@ -20,6 +23,21 @@ impl Drop {
             folder: edge.settings.files.drop_dir.as_ref().map(Folder::new),
             looked_ms: 0,
             is_prepared: false,
+        }
+    }
+
+    /// Looks again and again until it is stopped.
+    pub(super) async fn run(&mut self, edge: &Edge, mut stopped: watch::Receiver<bool>) {
+        while !*stopped.borrow() && self.folder.is_some() {
+            // A file that is left half way is read again from its beginning, as after a crash.
+            let looked = async {
+                self.look(edge, edge.now_ms()).await;
+                tokio::time::sleep(LOOK_EVERY).await;
+            };
+            tokio::select! {
+                () = looked => {}
+                _ = stopped.wait_for(|stop| *stop) => return,
+            }
         }
     }
 

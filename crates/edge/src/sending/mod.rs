@@ -27,10 +27,15 @@ const PRUNE_EVERY_MS: i64 = 3_600_000;
 const SET_BACK_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 
-/// Whoever does the work, and what he remembers from round to round.
+/// Whoever does the work.
 pub(crate) struct Worker {
     edge: Edge,
     files: files::Drop,
+    rounds: Rounds,
+}
+
+/// What is remembered from round to round.
+struct Rounds {
     last_ms: i64,
     pruned_ms: i64,
     probed_ms: i64,
@@ -40,17 +45,40 @@ impl Worker {
     pub(crate) fn new(edge: Edge) -> Self {
         Self {
             files: files::Drop::new(&edge),
-            last_ms: edge.now_ms(),
-            pruned_ms: 0,
-            probed_ms: 0,
+            rounds: Rounds {
+                last_ms: edge.now_ms(),
+                pruned_ms: 0,
+                probed_ms: 0,
+            },
             edge,
         }
     }
 
-    /// Works until it is stopped.
-    pub(crate) async fn run(&mut self, mut stopped: watch::Receiver<bool>) {
+    /// Works until it is stopped. A large file keeps no message waiting.
+    pub(crate) async fn run(&mut self, stopped: watch::Receiver<bool>) {
+        let Self {
+            edge,
+            files,
+            rounds,
+        } = self;
+        tokio::join!(
+            files.run(edge, stopped.clone()),
+            rounds.run(edge, stopped.clone())
+        );
+    }
+
+    /// Works until nothing is due.
+    pub(crate) async fn settle(&mut self) -> Result<(), StoreError> {
+        self.files.look(&self.edge, self.edge.now_ms()).await;
+        while self.rounds.round(&self.edge).await? {}
+        Ok(())
+    }
+}
+
+impl Rounds {
+    async fn run(&mut self, edge: &Edge, mut stopped: watch::Receiver<bool>) {
         while !*stopped.borrow() {
-            let progress = match self.round().await {
+            let progress = match self.round(edge).await {
                 Ok(progress) => progress,
                 Err(error) => {
                     tracing::error!(%error, "the outbox failed; what is due stays due");
@@ -61,22 +89,15 @@ impl Worker {
                 continue;
             }
             tokio::select! {
-                () = self.edge.bell.notified() => {}
+                () = edge.bell.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 _ = stopped.wait_for(|stop| *stop) => return,
             }
         }
     }
 
-    /// Works until nothing is due.
-    pub(crate) async fn settle(&mut self) -> Result<(), StoreError> {
-        while self.round().await? {}
-        Ok(())
-    }
-
     /// One round; `true` where there may be more to do at once.
-    async fn round(&mut self) -> Result<bool, StoreError> {
-        let edge = &self.edge.clone();
+    async fn round(&mut self, edge: &Edge) -> Result<bool, StoreError> {
         let now_ms = edge.now_ms();
         if now_ms < self.last_ms - SET_BACK_MS {
             tracing::warn!(by_ms = self.last_ms - now_ms, "the clock was set back");
@@ -84,11 +105,10 @@ impl Worker {
             (self.pruned_ms, self.probed_ms) = (0, 0);
         }
         self.last_ms = now_ms;
-        self.files.look(edge, now_ms).await;
         let mut progress = transmit::send(edge).await?;
         progress |= transmit::follow_up(edge).await?;
         presence::tell(edge, now_ms).await?;
-        self.probe(now_ms).await;
+        self.probe(edge, now_ms).await;
         if now_ms - self.pruned_ms >= PRUNE_EVERY_MS {
             let keep = &edge.settings.retention;
             let more = edge
@@ -107,14 +127,14 @@ impl Worker {
 
     /// While nobody calls, a question without effect says whether clock, network, key and platform
     /// are well.
-    async fn probe(&mut self, now_ms: i64) {
-        let every_ms = self.edge.settings.sending.probe_every_ms;
-        let record = self.edge.line.record();
+    async fn probe(&mut self, edge: &Edge, now_ms: i64) {
+        let every_ms = edge.settings.sending.probe_every_ms;
+        let record = edge.line.record();
         let last_ms = record.answered_ms.unwrap_or(0).max(self.probed_ms);
-        if every_ms <= 0 || now_ms - last_ms < every_ms || self.edge.line.is_away() {
+        if every_ms <= 0 || now_ms - last_ms < every_ms || edge.line.is_away() {
             return;
         }
         self.probed_ms = now_ms;
-        transmit::probe(&self.edge).await;
+        transmit::probe(edge).await;
     }
 }
