@@ -6,7 +6,7 @@ use banyan_store::on_both_engines;
 use futures_util::future::join_all;
 
 use crate::partners_voice::{http, path};
-use crate::telling::{Story, item, items_of, person, reason, report, told_of};
+use crate::telling::{Story, item, items_of, meddle, person, reason, report, told_of};
 
 const COPIES: usize = 20;
 
@@ -39,6 +39,45 @@ on_both_engines! {
         story.settle().await;
         assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 2").await, 1);
         assert_eq!(story.number("SELECT amount_fen FROM overdue_item").await, 1_250);
+        story.end().await;
+    }
+
+    async fn batches_that_wait_together_are_judged_as_if_each_were_alone(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (hospital, voice) = (story.hospital(0), story.voice(0));
+        let who = person(&story.citizens[0]);
+        let (paid, trace_id) = story.owe(0, None, 900).await;
+        let send = async |batch: &str, items: &[serde_json::Value]| {
+            let message = report(hospital, batch, who.clone(), items);
+            voice.say(Interface::OrgMdl001, &message).await.done();
+        };
+        send("r-1", &[item("a", "1"), item("b", "2")]).await;
+        let update = serde_json::json!({
+            "orgId": hospital.org_id(), "orgRequestId": "u-1",
+            "notifyUrl": hospital.callback_url().as_str(),
+            "itemList": [{ "orgTraceId": paid, "traceId": trace_id, "state": "1" }],
+        });
+        voice.say(Interface::OrgMdl003, &update).await.done();
+        send("r-2", &[item("a", "7"), item("c", "3"), item("c", "3")]).await;
+        send("r-3", &[item("lost", "4")]).await;
+        send("r-4", &[item("d", "5"), item("a", "1.00")]).await;
+        meddle(&story.app.db, "UPDATE overdue_batch SET content = NULL WHERE org_request_id = 'r-3'").await;
+        story.settle().await;
+        let told = |batch: &str| {
+            let told = told_of(hospital, batch);
+            assert_eq!((told.len(), told[0].effects), (1, 1), "{batch}");
+            told[0].clone()
+        };
+        assert_eq!(items_of(&told("r-1")).len(), 2);
+        let state = hospital.entry(&paid).unwrap().confirmed_state;
+        assert_eq!(state, Some(banyan_protocol::dictionaries::ItemState::Paid));
+        let second = told("r-2");
+        assert_eq!(items_of(&second).len(), 1, "c once");
+        assert!(reason(&second, "a").contains("内容不同"));
+        assert_eq!(told_of(hospital, "r-3").len(), 0);
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 1 AND state = 2").await, 1, "set aside alone");
+        assert_eq!(items_of(&told("r-4")).len(), 2);
+        assert_eq!(items_of(&told("r-4"))[1], items_of(&told("r-1"))[0], "a is still the first one's");
         story.end().await;
     }
 

@@ -4,7 +4,7 @@
 //! persons) is done outside the transaction; inside it each item is held against what is already
 //! kept, and records, outcome, callback and the end of the job commit together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use banyan_protocol::dictionaries::ItemState;
 use banyan_protocol::overdue::org_mdl_001::{ReportRequest, UnsettledItem};
@@ -29,51 +29,164 @@ const AHEAD_MS: i64 = 86_400_000;
 
 const CHANGED_MEANWHILE: &str = "该记录的状态刚被其他操作变更，请查询后重试";
 
-/// Judges a batch, once: if it was judged already, only the job ends.
+/// A batch to be judged, and the job that says so.
+pub type Summons = (BatchId, JobId);
+
+/// Judges the first of these batches of one hospital, each once: where one was judged already, only
+/// its job ends. Reports that follow one another are judged together, in one transaction: they
+/// are the bulk, and most of what a batch costs is asking the database again and again. Gives how
+/// many were judged, at least one.
 ///
 /// # Errors
-/// Any [`StoreError`]; [`StoreError::Corrupt`] where the kept message can't be read, which no
-/// repetition will change.
-pub async fn judge(app: &App, batch: BatchId, job: JobId) -> Result<(), StoreError> {
+/// Any [`StoreError`]; [`StoreError::Corrupt`] where a kept message can't be read, which no
+/// repetition will change. Nothing of the batches was judged then.
+pub async fn judge(app: &App, summoned: &[Summons]) -> Result<usize, StoreError> {
     let now_ms = app.now_ms();
-    let Some((batch, sealed)) = batches::waiting_content(&app.db, batch).await? else {
-        return app
-            .db
-            .write(move |tx| queue::end(tx, JobKind::Judge, &[(job, JobEnd::Done)], now_ms))
-            .await;
-    };
-    let docket = Docket::prepare(app, batch, &sealed, now_ms).await?;
-    let ids = app.ids.take(docket.most_ids()).await?;
+    let ids: Vec<BatchId> = summoned.iter().map(|(batch, _)| *batch).collect();
+    let mut waiting = batches::waiting_contents(&app.db, &ids).await?.into_iter();
+    let mut taken = Vec::new();
+    while let Some(Some((batch, sealed))) = waiting.next() {
+        let is_report = batch.kind == BatchKind::Report;
+        if is_report || taken.is_empty() {
+            taken.push((batch, sealed));
+        }
+        if !is_report {
+            break;
+        }
+    }
+    let jobs: Vec<JobId> = summoned
+        .iter()
+        .take(taken.len().max(1))
+        .map(|(_, job)| *job)
+        .collect();
+    let count = jobs.len();
+    if taken.is_empty() {
+        end_jobs(app, jobs, now_ms).await?;
+        return Ok(count);
+    }
+    let dockets = Docket::prepare(app, taken, now_ms).await?;
+    let ids = app
+        .ids
+        .take(dockets.iter().map(Docket::most_ids).sum())
+        .await?;
+    let (all, ended) = (dockets.len(), jobs.clone());
     let judged = app
         .db
-        .write(move |tx| -> Result<Option<Outcome>, StoreError> {
-            let mut ids = ids.clone();
-            let batch = &docket.batch;
-            if !batches::take_for_judging(tx, batch.id, now_ms)? {
-                queue::end(tx, JobKind::Judge, &[(job, JobEnd::Done)], now_ms)?;
-                return Ok(None);
+        .write(move |tx| judge_all(tx, &dockets, &jobs, ids.clone(), now_ms))
+        .await;
+    match judged {
+        Ok(outcomes) => {
+            for outcome in &outcomes {
+                let (kept, rejected) = outcome.counts();
+                app.meters.judged(kept, rejected);
             }
-            let outcome = docket.judge(tx, &mut ids)?;
-            docket.keep_contradictions(tx)?;
-            batches::keep_outcome(tx, batch.id, &outcome.write())?;
-            let callback = NewJob {
-                id: JobId(next(&mut ids)?),
-                kind: JobKind::Callback,
-                lane: batch.partner.0,
-                subject: batch.id.0,
-                due_ms: now_ms,
-            };
-            queue::leave(tx, &callback, now_ms)?;
-            queue::end(tx, JobKind::Judge, &[(job, JobEnd::Done)], now_ms)?;
-            Ok(Some(outcome))
-        })
-        .await?;
-    if let Some(outcome) = judged {
-        let (kept, rejected) = outcome.counts();
-        app.meters.judged(kept, rejected);
-        app.wake(JobKind::Callback);
+            app.wake(JobKind::Callback);
+            Ok(count)
+        }
+        // Somebody else judged it; of several, only one by one says which.
+        Err(Stop::JudgedMeanwhile) if all == 1 => {
+            end_jobs(app, ended, now_ms).await?;
+            Ok(1)
+        }
+        Err(Stop::JudgedMeanwhile) => Box::pin(judge(app, &summoned[..1])).await,
+        Err(Stop::Store(error)) => Err(error),
     }
-    Ok(())
+}
+
+async fn end_jobs(app: &App, jobs: Vec<JobId>, now_ms: i64) -> Result<(), StoreError> {
+    let ends: Vec<_> = jobs.into_iter().map(|job| (job, JobEnd::Done)).collect();
+    app.db
+        .write(move |tx| queue::end(tx, JobKind::Judge, &ends, now_ms))
+        .await
+}
+
+/// Why batches are not judged in this transaction.
+enum Stop {
+    /// Another node, whose lease had run out, judged one of them at this moment.
+    JudgedMeanwhile,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Records, outcomes, callbacks and the ends of the jobs, all or none.
+fn judge_all(
+    tx: &mut Tx<'_>,
+    dockets: &[Docket],
+    jobs: &[JobId],
+    mut ids: Ids,
+    now_ms: i64,
+) -> Result<Vec<Outcome>, Stop> {
+    let batches: Vec<BatchId> = dockets.iter().map(|docket| docket.batch.id).collect();
+    if !batches::take_for_judging(tx, &batches, now_ms)? {
+        return Err(Stop::JudgedMeanwhile);
+    }
+    let mut bench = Bench::look_up(tx, dockets)?;
+    let mut outcomes = Vec::with_capacity(dockets.len());
+    let mut callbacks = Vec::with_capacity(dockets.len());
+    for docket in dockets {
+        outcomes.push(docket.judge(tx, &mut ids, &mut bench)?);
+        docket.keep_contradictions(tx)?;
+        callbacks.push(NewJob {
+            id: JobId(next(&mut ids)?),
+            kind: JobKind::Callback,
+            lane: docket.batch.partner.0,
+            subject: docket.batch.id.0,
+            due_ms: now_ms,
+        });
+    }
+    bench.insert(tx, now_ms)?;
+    let written: Vec<_> = batches
+        .into_iter()
+        .zip(outcomes.iter().map(Outcome::write))
+        .collect();
+    batches::keep_outcomes(tx, &written)?;
+    queue::leave_many(tx, &callbacks, now_ms)?;
+    let ends: Vec<_> = jobs.iter().map(|job| (*job, JobEnd::Done)).collect();
+    queue::end(tx, JobKind::Judge, &ends, now_ms)?;
+    Ok(outcomes)
+}
+
+/// How the items of the reports stand by now: one message may name an item twice, and a message
+/// finds an item as the one before left it.
+#[derive(Default)]
+struct Bench<'a> {
+    standing: HashMap<&'a str, Item>,
+    /// Those that are new, and the batch that brought each.
+    new: Vec<(&'a str, BatchId)>,
+}
+
+impl<'a> Bench<'a> {
+    fn look_up(tx: &mut Tx<'_>, dockets: &'a [Docket]) -> Result<Self, StoreError> {
+        let Some(first) = dockets.first() else {
+            return Ok(Self::default());
+        };
+        let numbers: Vec<&str> = dockets
+            .iter()
+            .flat_map(|docket| docket.reported())
+            .map(|item| item.org_trace_id.as_str())
+            .collect();
+        let kept = items::by_org_trace_ids(tx, first.batch.partner, numbers.iter().copied())?;
+        let known = numbers.into_iter().zip(kept);
+        Ok(Self {
+            standing: known
+                .filter_map(|(number, item)| Some((number, item?)))
+                .collect(),
+            new: Vec::new(),
+        })
+    }
+
+    fn insert(&self, tx: &mut Tx<'_>, now_ms: i64) -> Result<(), StoreError> {
+        let new = self
+            .new
+            .iter()
+            .filter_map(|(number, batch)| Some((self.standing.get(number)?, *batch)));
+        items::insert_each(tx, new, now_ms)
+    }
 }
 
 /// A batch with everything that can be known of it beforehand.
@@ -102,35 +215,67 @@ struct Reported {
     record: Result<(Owner, Content), &'static str>,
 }
 
-impl Docket {
-    async fn prepare(
-        app: &App,
-        batch: Batch,
-        sealed: &[u8],
-        now_ms: i64,
-    ) -> Result<Self, StoreError> {
+/// A kept message, read again.
+enum Message {
+    Report(ReportRequest),
+    Update(UpdateRequest),
+}
+
+impl Message {
+    fn read(app: &App, batch: &Batch, sealed: &[u8]) -> Result<Self, StoreError> {
         let corrupt = || StoreError::Corrupt(format!("the content of batch {}", batch.id));
         let content = app.vault.open(Place::BatchContent, sealed)?;
         let json = std::str::from_utf8(&content).map_err(|_| corrupt())?;
-        let (case, contradicting) = match batch.kind {
-            BatchKind::Report => {
-                let request: ReportRequest = wire::read(json).map_err(|_| corrupt())?;
-                let claims: Vec<_> = request.persons().iter().map(Claimed::of_report).collect();
-                let registry = Registry::look_up(app, &claims).await?;
-                let case = Case::Report(reported(app, &registry, &request, now_ms));
-                (case, registry.contradictions(&app.vault, &claims))
-            }
-            BatchKind::Update => {
-                let request: UpdateRequest = wire::read(json).map_err(|_| corrupt())?;
-                let claims = [Claimed::of_update(&request)];
-                let registry = Registry::look_up(app, &claims).await?;
-                let [claimed] = &claims;
-                let owner = owner(&app.vault, &registry, claimed);
-                let contradicting = registry.contradictions(&app.vault, &claims);
-                let items = request.itemList;
-                (Case::Update { items, owner }, contradicting)
-            }
+        Ok(match batch.kind {
+            BatchKind::Report => Self::Report(wire::read(json).map_err(|_| corrupt())?),
+            BatchKind::Update => Self::Update(wire::read(json).map_err(|_| corrupt())?),
+        })
+    }
+
+    /// Whom it names.
+    fn claims(&self) -> Vec<Claimed<'_>> {
+        match self {
+            Self::Report(request) => request.persons().iter().map(Claimed::of_report).collect(),
+            Self::Update(request) => vec![Claimed::of_update(request)],
+        }
+    }
+}
+
+impl Docket {
+    /// Opens the messages and looks everybody up whom they name.
+    async fn prepare(
+        app: &App,
+        taken: Vec<(Batch, Vec<u8>)>,
+        now_ms: i64,
+    ) -> Result<Vec<Self>, StoreError> {
+        let messages = taken
+            .iter()
+            .map(|(batch, sealed)| Message::read(app, batch, sealed))
+            .collect::<Result<Vec<_>, _>>()?;
+        let claims: Vec<_> = messages.iter().flat_map(Message::claims).collect();
+        let registry = Registry::look_up(app, &claims).await?;
+        let mut dockets = Vec::with_capacity(taken.len());
+        for ((batch, _), message) in taken.into_iter().zip(&messages) {
+            dockets.push(Self::of(app, batch, message, &registry, now_ms).await?);
+        }
+        Ok(dockets)
+    }
+
+    async fn of(
+        app: &App,
+        batch: Batch,
+        message: &Message,
+        registry: &Registry,
+        now_ms: i64,
+    ) -> Result<Self, StoreError> {
+        let case = match message {
+            Message::Report(request) => Case::Report(reported(app, registry, request, now_ms)),
+            Message::Update(request) => Case::Update {
+                items: request.itemList.clone(),
+                owner: owner(&app.vault, registry, &Claimed::of_update(request)),
+            },
         };
+        let contradicting = registry.contradictions(&app.vault, &message.claims());
         let mut contradictions = Vec::with_capacity(contradicting.len());
         for (person, claimed) in contradicting {
             let id = ReviewId(app.person_ids.next().await?);
@@ -145,6 +290,14 @@ impl Docket {
             contradictions,
             vault: app.vault.clone(),
         })
+    }
+
+    /// The items of a report.
+    fn reported(&self) -> &[Reported] {
+        match &self.case {
+            Case::Report(items) => items,
+            Case::Update { .. } => &[],
+        }
     }
 
     fn keep_contradictions(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
@@ -170,9 +323,14 @@ impl Docket {
         }
     }
 
-    fn judge(&self, tx: &mut Tx<'_>, ids: &mut Ids) -> Result<Outcome, StoreError> {
+    fn judge<'a>(
+        &'a self,
+        tx: &mut Tx<'_>,
+        ids: &mut Ids,
+        bench: &mut Bench<'a>,
+    ) -> Result<Outcome, StoreError> {
         match &self.case {
-            Case::Report(items) => self.judge_report(tx, ids, items),
+            Case::Report(items) => self.judge_report(tx, ids, items, bench),
             Case::Update { items, owner } => match owner {
                 Ok(owner) => self.judge_update(tx, ids, items, owner),
                 Err(reason) => {
@@ -186,19 +344,16 @@ impl Docket {
         }
     }
 
-    fn judge_report(
+    fn judge_report<'a>(
         &self,
         tx: &mut Tx<'_>,
         ids: &mut Ids,
-        reported: &[Reported],
+        reported: &'a [Reported],
+        bench: &mut Bench<'a>,
     ) -> Result<Outcome, StoreError> {
         let mut outcome = Outcome::default();
-        let numbers = reported.iter().map(|item| item.org_trace_id.as_str());
-        let kept = items::by_org_trace_ids(tx, self.batch.partner, numbers)?;
-        let mut new: Vec<ItemId> = Vec::with_capacity(reported.len());
-        // How each item of this batch stands by now: one message may name an item twice.
-        let mut standing: HashMap<&str, Item> = HashMap::with_capacity(reported.len());
-        for (item, kept) in reported.iter().zip(kept) {
+        let mut taken: HashSet<&str> = HashSet::with_capacity(reported.len());
+        for item in reported {
             let number = item.org_trace_id.as_str();
             let (owner, content) = match &item.record {
                 Ok(record) => record,
@@ -207,38 +362,31 @@ impl Docket {
                     continue;
                 }
             };
-            let repeated = standing.contains_key(number);
-            let after = match standing.get(number).or(kept.as_ref()) {
+            let after = match bench.standing.get(number) {
                 None => {
-                    let record = Item {
+                    bench.new.push((number, self.batch.id));
+                    Ok(Item {
                         id: ItemId(next(ids)?),
                         partner: self.batch.partner,
                         org_trace_id: number.to_owned(),
                         owner: owner.clone(),
                         content: content.clone(),
                         state: State::Unpaid,
-                    };
-                    new.push(record.id);
-                    Ok(record)
+                    })
                 }
                 Some(before) => self.report_again(tx, ids, before, owner, content)?,
             };
             match after {
                 Ok(record) => {
                     // Twice in one message is once in its outcome.
-                    if !repeated {
+                    if taken.insert(number) {
                         outcome.take(record.id);
                     }
-                    standing.insert(number, record);
+                    bench.standing.insert(number, record);
                 }
                 Err(reason) => outcome.reject(number, reason),
             }
         }
-        let records: Vec<&Item> = standing
-            .values()
-            .filter(|record| new.contains(&record.id))
-            .collect();
-        items::insert(tx, &records, self.batch.id, self.now_ms)?;
         Ok(outcome)
     }
 

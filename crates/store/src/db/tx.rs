@@ -188,6 +188,19 @@ impl<'a> Tx<'a> {
         matches!(&self.inner, Inner::Postgres(tx) if tx.wants_retry())
     }
 
+    /// Whether there is anything to commit or to roll back.
+    pub(super) fn has_begun(&self) -> bool {
+        match &self.inner {
+            Inner::Sqlite(_) => true,
+            Inner::Postgres(tx) => tx.has_begun(),
+        }
+    }
+
+    /// Whether its connection was broken before it began.
+    pub(super) fn was_lost(&self) -> bool {
+        matches!(&self.inner, Inner::Postgres(tx) if tx.was_lost())
+    }
+
     fn attempt<T>(
         &mut self,
         f: impl FnOnce(&mut Inner<'a>) -> Result<T, StoreError>,

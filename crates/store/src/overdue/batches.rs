@@ -1,6 +1,6 @@
 //! 批次: what a hospital sent in one call, and what became of it.
 
-use crate::db::{Db, Row, StoreError, Tx};
+use crate::db::{Db, Row, StoreError, Tx, Val};
 use crate::ids::{BatchId, PartnerId};
 
 /// A batch about to be kept.
@@ -99,45 +99,59 @@ pub fn keep(tx: &mut Tx<'_>, batch: &NewBatch) -> Result<Kept, StoreError> {
     })
 }
 
-/// Marks a batch as judged, once: whoever comes second gets `false` and leaves it alone.
+/// Marks batches as judged, each once; `false` where somebody else judged one of them meanwhile,
+/// and then the transaction is to be given up.
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub fn take_for_judging(tx: &mut Tx<'_>, id: BatchId, now_ms: i64) -> Result<bool, StoreError> {
-    let taken = tx.execute(
+pub fn take_for_judging(tx: &mut Tx<'_>, ids: &[BatchId], now_ms: i64) -> Result<bool, StoreError> {
+    let sets: Vec<Vec<Val<'_>>> = ids
+        .iter()
+        .map(|id| vec![(*id).into(), now_ms.into()])
+        .collect();
+    let taken = tx.execute_each(
         "UPDATE overdue_batch SET state = 1, judged_ms = $2 WHERE id = $1 AND state = 0",
-        &[id.into(), now_ms.into()],
+        &sets,
     )?;
-    Ok(taken > 0)
+    Ok(taken == ids.len() as u64)
 }
 
-/// The sealed content of a batch that waits to be judged; `None` where it was judged already.
+/// The sealed contents of batches that wait to be judged, in their order; `None` for one that was
+/// judged already.
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub async fn waiting_content(db: &Db, id: BatchId) -> Result<Option<(Batch, Vec<u8>)>, StoreError> {
-    db.query_opt(
+pub async fn waiting_contents(
+    db: &Db,
+    ids: &[BatchId],
+) -> Result<Vec<Option<(Batch, Vec<u8>)>>, StoreError> {
+    let sets: Vec<Vec<Val<'_>>> = ids.iter().map(|id| vec![(*id).into()]).collect();
+    db.query_each(
         "SELECT id, partner_id, org_request_id, kind, notify_url, outcome, content \
          FROM overdue_batch WHERE id = $1 AND state = 0",
-        &[id.into()],
+        &sets,
         |row| {
             let content: Option<Vec<u8>> = row.get(6)?;
             let content = content
-                .ok_or_else(|| StoreError::Corrupt(format!("batch {id} has lost its content")))?;
+                .ok_or_else(|| StoreError::Corrupt("a batch has lost its content".to_owned()))?;
             Ok((read_batch(row)?, content))
         },
     )
     .await
 }
 
-/// Keeps what judging came to; the content has done its duty and goes.
+/// Keeps what judging came to; the contents have done their duty and go.
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub fn keep_outcome(tx: &mut Tx<'_>, id: BatchId, outcome: &str) -> Result<(), StoreError> {
-    tx.execute(
+pub fn keep_outcomes(tx: &mut Tx<'_>, outcomes: &[(BatchId, String)]) -> Result<(), StoreError> {
+    let sets: Vec<Vec<Val<'_>>> = outcomes
+        .iter()
+        .map(|(id, outcome)| vec![(*id).into(), outcome.into()])
+        .collect();
+    tx.execute_each(
         "UPDATE overdue_batch SET outcome = $2, content = NULL WHERE id = $1",
-        &[id.into(), outcome.into()],
+        &sets,
     )?;
     Ok(())
 }

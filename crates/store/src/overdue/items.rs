@@ -180,10 +180,21 @@ pub fn insert(
     batch: BatchId,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    if items.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<_> = items.iter().map(|item| row(item, batch, now_ms)).collect();
+    insert_each(tx, items.iter().map(|item| (*item, batch)), now_ms)
+}
+
+/// Inserts new records, each of its own batch.
+///
+/// # Errors
+/// [`StoreError::Conflict`] where (partner, orgTraceId) is taken.
+pub fn insert_each<'a>(
+    tx: &mut Tx<'_>,
+    items: impl Iterator<Item = (&'a Item, BatchId)>,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = items
+        .map(|(item, batch)| row(item, batch, now_ms))
+        .collect();
     tx.insert_rows(&INSERT, &rows)?;
     Ok(())
 }

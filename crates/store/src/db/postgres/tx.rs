@@ -19,15 +19,71 @@ pub(in crate::db) struct PgTx<'a> {
     connection: &'a Connection,
     runtime: &'a Handle,
     retry: bool,
+    begin: Begin,
+}
+
+/// BEGIN goes out together with the first statement: by itself it is a round trip for nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// It has not been sent.
+    With(&'static str),
+    /// It was sent, and the transaction stands.
+    Done,
+    /// The connection had broken while it was idle: nothing was begun on it.
+    Lost,
 }
 
 impl<'a> PgTx<'a> {
-    pub(super) fn new(connection: &'a Connection, runtime: &'a Handle) -> Self {
+    /// In a transaction that stands already, or that begins with its first statement.
+    pub(super) fn new(
+        connection: &'a Connection,
+        runtime: &'a Handle,
+        begin: Option<&'static str>,
+    ) -> Self {
         Self {
             connection,
             runtime,
             retry: false,
+            begin: begin.map_or(Begin::Done, Begin::With),
         }
+    }
+
+    /// Whether a transaction stands, to be committed or rolled back.
+    pub(in crate::db) fn has_begun(&self) -> bool {
+        self.begin == Begin::Done
+    }
+
+    /// Whether the connection turned out to be broken before anything was begun on it.
+    pub(in crate::db) fn was_lost(&self) -> bool {
+        self.begin == Begin::Lost
+    }
+
+    /// Waits for an answer; the first one brings BEGIN's along.
+    fn wait<T>(
+        &mut self,
+        asking: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, StoreError> {
+        let answer = match self.begin {
+            Begin::With(begin) => {
+                // Each goes out when it is first polled, which is in this order.
+                let both = async { tokio::join!(biased; self.connection.control(begin), asking) };
+                let (begun, answer) = self.runtime.block_on(both);
+                match begun {
+                    Ok(()) => {
+                        self.begin = Begin::Done;
+                        answer
+                    }
+                    Err(failure) => {
+                        if failure.lost {
+                            self.begin = Begin::Lost;
+                        }
+                        Err(failure)
+                    }
+                }
+            }
+            Begin::Done | Begin::Lost => self.runtime.block_on(asking),
+        };
+        self.note(answer)
     }
 
     pub(in crate::db) fn wants_retry(&self) -> bool {
@@ -39,8 +95,8 @@ impl<'a> PgTx<'a> {
         sql: &str,
         params: &[Val<'_>],
     ) -> Result<u64, StoreError> {
-        let answer = self.runtime.block_on(self.connection.execute(sql, params));
-        self.note(answer)
+        let connection = self.connection;
+        self.wait(connection.execute(sql, params))
     }
 
     pub(in crate::db) fn query(
@@ -48,8 +104,8 @@ impl<'a> PgTx<'a> {
         sql: &str,
         params: &[Val<'_>],
     ) -> Result<Vec<Row>, StoreError> {
-        let answer = self.runtime.block_on(self.connection.query(sql, params));
-        self.note(answer)
+        let connection = self.connection;
+        self.wait(connection.query(sql, params))
     }
 
     pub(in crate::db) fn execute_each(
@@ -79,8 +135,8 @@ impl<'a> PgTx<'a> {
     ) -> Result<Vec<Option<Row>>, StoreError> {
         let mut found = Vec::with_capacity(param_sets.len());
         for sets in param_sets.chunks(SETS_PER_QUERY) {
-            let answer = self.runtime.block_on(self.connection.query_each(sql, sets));
-            found.extend(self.note(answer)?);
+            let connection = self.connection;
+            found.extend(self.wait(connection.query_each(sql, sets))?);
         }
         Ok(found)
     }
@@ -96,17 +152,15 @@ impl<'a> PgTx<'a> {
         for rows in rows.chunks(ROWS_PER_INSERT) {
             let arrays = arrays::columns(&kinds, rows)?;
             let params: Vec<_> = arrays.iter().map(|array| &**array as _).collect();
-            let answer = self
-                .runtime
-                .block_on(self.connection.execute_raw(&sql, &params));
-            inserted += self.note(answer)?;
+            let connection = self.connection;
+            inserted += self.wait(connection.execute_raw(&sql, &params))?;
         }
         Ok(inserted)
     }
 
     fn prepare(&mut self, sql: &str) -> Result<(), StoreError> {
-        let prepared = self.runtime.block_on(self.connection.prepare(sql));
-        self.note(prepared).map(drop)
+        let connection = self.connection;
+        self.wait(connection.prepare(sql)).map(drop)
     }
 
     fn note<T>(&mut self, answer: Result<T, Failure>) -> Result<T, StoreError> {

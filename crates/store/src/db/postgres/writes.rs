@@ -78,9 +78,10 @@ impl Writes {
                     std::thread::sleep(RERUN_PAUSE * rerun);
                 }
                 let last = rerun == RERUNS;
-                match pool.attempt(&runtime, BEGIN_WRITE, &mut f) {
+                match pool.attempt_write(&runtime, &mut f) {
                     Attempt::Done(outcome) => return outcome,
                     Attempt::Again(outcome) if last => return outcome,
+                    Attempt::Lost(outcome) => return outcome,
                     Attempt::Again(_) => tracing::debug!("a transaction is run again"),
                 }
             }
@@ -107,8 +108,11 @@ impl Writes {
                 Some(f) => f(tx),
                 None => Err(StoreError::Timeout.into()),
             };
-            match pool.attempt(&runtime, BEGIN_SCAN, once) {
-                Attempt::Done(outcome) | Attempt::Again(outcome) => outcome,
+            let connection = pool.begin(&runtime, BEGIN_SCAN)?;
+            match pool.attempt(&runtime, connection, None, once) {
+                Attempt::Done(outcome) | Attempt::Again(outcome) | Attempt::Lost(outcome) => {
+                    outcome
+                }
             }
         })
         .await?
@@ -145,31 +149,60 @@ impl Writes {
         }
     }
 
-    /// One run of the closure in one transaction.
+    /// One run of a write. An idle connection that turns out to be broken is replaced: nothing was
+    /// begun on it yet.
+    fn attempt_write<T, E: From<StoreError>>(
+        &self,
+        runtime: &Handle,
+        f: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Attempt<T, E> {
+        // Bound to a name, so that the pool is not locked while the server is asked.
+        let mut idle = self.0.take_idle();
+        while let Some(connection) = idle {
+            match self.attempt(runtime, connection, Some(BEGIN_WRITE), &mut *f) {
+                Attempt::Lost(_) => idle = self.0.take_idle(),
+                ended => return ended,
+            }
+        }
+        match runtime.block_on(connect(&self.0.server, SETUP)) {
+            Ok(connection) => self.attempt(runtime, connection, Some(BEGIN_WRITE), f),
+            Err(error) => Attempt::Done(Err(error.into())),
+        }
+    }
+
+    /// One run of the closure in one transaction: one that stands already, or one that begins with
+    /// the first statement.
     fn attempt<T, E: From<StoreError>>(
         &self,
         runtime: &Handle,
-        begin: &str,
-        f: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+        connection: Connection,
+        begin: Option<&'static str>,
+        mut f: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Attempt<T, E> {
-        let connection = match self.begin(runtime, begin) {
-            Ok(connection) => connection,
-            Err(error) => return Attempt::Done(Err(error.into())),
-        };
-        let mut f = f;
-        let mut tx = Tx::postgres(PgTx::new(&connection, runtime));
+        let mut tx = Tx::postgres(PgTx::new(&connection, runtime, begin));
         let outcome = catch_unwind(AssertUnwindSafe(|| f(&mut tx)));
         let (failure, again) = (tx.failure(), tx.wants_retry());
+        let (begun, lost) = (tx.has_begun(), tx.was_lost());
         drop(tx);
         let outcome = match (outcome, failure) {
             (Err(_), _) => {
-                self.roll_back(runtime, connection);
+                if begun {
+                    self.roll_back(runtime, connection);
+                }
                 return Attempt::Done(Err(StoreError::Panicked.into()));
             }
             // COMMIT would answer, without an error, that it rolled back.
             (Ok(Ok(_)), Some(failure)) => Err(failure.into()),
             (Ok(outcome), _) => outcome,
         };
+        if lost {
+            return Attempt::Lost(outcome);
+        }
+        if !begun {
+            // Nothing was asked of the server.
+            self.give_back(connection);
+            return Attempt::Done(outcome);
+        }
         if outcome.is_err() {
             self.roll_back(runtime, connection);
             return if again {
@@ -240,6 +273,8 @@ enum Attempt<T, E> {
     Done(Result<T, E>),
     /// PostgreSQL asks for the whole transaction again; this is the error if we do not.
     Again(Result<T, E>),
+    /// The connection was broken before anything began.
+    Lost(Result<T, E>),
 }
 
 impl Pool {
