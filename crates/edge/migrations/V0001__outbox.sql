@@ -21,7 +21,8 @@ CREATE UNIQUE INDEX batch_name ON batch (name);
 CREATE INDEX batch_created ON batch (created_ms);
 
 -- 院内账: one debt, as the HIS last said it. `content` is the row of the HIS, sealed; its code
--- tells a repetition from a correction. stage: 0 to be reported, 1 in a report on its way, 2 kept
+-- tells a repetition from a correction, whatever the edge filled in. `claim` is the same row with the
+-- name that an anonymous debt is to get, until the platform has taken it. stage: 0 to be reported, 1 in a report on its way, 2 kept
 -- by the platform, 3 refused, 4 withdrawn before it was reported, 5 kept, with an update on its way.
 -- Whoever changes a debt raises `version`; `sent_version` is what the last message carried.
 CREATE TABLE item (
@@ -31,6 +32,8 @@ CREATE TABLE item (
     content BLOB NOT NULL,
     content_code BLOB NOT NULL,
     person_code BLOB,
+    claim BLOB,
+    claim_person BLOB,
     stage BIGINT NOT NULL,
     his_state TEXT NOT NULL,
     version BIGINT NOT NULL,
@@ -48,7 +51,7 @@ CREATE INDEX item_batch ON item (batch_id);
 CREATE INDEX item_message ON item (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX item_waiting ON item (due_ms, id) WHERE stage = 0;
 CREATE INDEX item_changed ON item (person_code, id) WHERE stage = 2 AND version > sent_version;
-CREATE INDEX item_refused ON item (changed_ms) WHERE stage = 3;
+CREATE INDEX item_refused ON item (changed_ms) WHERE fault IS NOT NULL;
 CREATE INDEX item_settled ON item (changed_ms) WHERE his_state <> '0';
 CREATE INDEX item_outcome ON item (outcome_seq) WHERE outcome_seq IS NOT NULL;
 
@@ -77,9 +80,7 @@ CREATE INDEX message_ended ON message (ended_ms) WHERE state >= 2;
 -- 留存的电子健康卡主索引 (access guide 3.2.5.2).
 CREATE TABLE card (
     person_code BLOB PRIMARY KEY,
-    sealed BLOB NOT NULL,
-    source TEXT NOT NULL,
-    kept_ms BIGINT NOT NULL
+    sealed BLOB NOT NULL
 );
 
 -- 收到的通知 (ORG_002), each once.

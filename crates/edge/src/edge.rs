@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use banyan_client::ClientSetupError;
@@ -24,10 +24,10 @@ use crate::api;
 use crate::his::His;
 use crate::line::Line;
 use crate::outbox::Outbox;
-use crate::outbox::forming::Sender;
-use crate::outbox::items::{Moment, TakenRows};
+use crate::outbox::forming::{Latest, Sender};
+use crate::outbox::taking::{Moment, TakenRows};
 use crate::rows::Row;
-use crate::sending::{LONGEST_WAIT_MS, Worker};
+use crate::sending::{LONGEST_FOLLOW_UP_MS, LONGEST_WAIT_MS, Worker};
 use crate::settings::{BadSetting, Checked, Settings};
 
 /// An edge; clones are the same one.
@@ -51,6 +51,10 @@ pub struct Parts {
     /// When another edge of this hospital was noticed last, and looked for last; 0 is never.
     pub(crate) twin_seen_ms: AtomicI64,
     pub(crate) twin_sought_ms: AtomicI64,
+    /// When it was last asked, whatever the answer; 0 is never.
+    pub(crate) twin_asked_ms: AtomicI64,
+    /// Whether what the HIS said last could not be kept: the disk is full, mostly.
+    pub(crate) cannot_write: AtomicBool,
     /// When the HIS called last; 0 is never.
     pub(crate) his_called_ms: AtomicI64,
     recent: Mutex<VecDeque<Recent>>,
@@ -118,6 +122,15 @@ impl Edge {
             key: "public_url",
             reason: invalid.0,
         })?;
+        if is_loopback(notify_url.url()) && !is_loopback(&checked.platform) {
+            return Err(EdgeError::Setting(BadSetting {
+                key: "public_url",
+                reason: format!(
+                    "平台要以它回调本院，而 {} 只有本机能到达；请填平台可达的前置机地址",
+                    notify_url.url().origin().ascii_serialization()
+                ),
+            }));
+        }
         let accounts = checked
             .secrets
             .iter()
@@ -151,6 +164,8 @@ impl Edge {
             bell: Notify::new(),
             twin_seen_ms: AtomicI64::new(0),
             twin_sought_ms: AtomicI64::new(0),
+            twin_asked_ms: AtomicI64::new(0),
+            cannot_write: AtomicBool::new(false),
             his_called_ms: AtomicI64::new(0),
             recent: Mutex::default(),
             drop_trouble: Mutex::default(),
@@ -162,14 +177,15 @@ impl Edge {
         Ok(edge)
     }
 
-    /// What waits for a night that lies further off than the next one is pulled forward: the clock
-    /// was set back.
+    /// What waits for longer than anything may is pulled forward: the clock was set back.
     pub(crate) async fn mind_the_clock(&self) -> Result<(), StoreError> {
         let now_ms = self.now_ms();
-        let night_ms = self.checked.window.next_ms(now_ms);
-        self.outbox
-            .pull_forward(night_ms, now_ms + LONGEST_WAIT_MS)
-            .await
+        let latest = Latest {
+            night_ms: self.checked.window.next_ms(now_ms),
+            retry_ms: now_ms + LONGEST_WAIT_MS,
+            question_ms: now_ms + LONGEST_FOLLOW_UP_MS,
+        };
+        self.outbox.pull_forward(latest).await
     }
 
     /// Keeps what the HIS says, and has it sent when it is due.
@@ -178,9 +194,10 @@ impl Edge {
         rows: Vec<Row>,
         moment: Moment,
     ) -> Result<TakenRows, StoreError> {
-        let taken = self.outbox.take(rows, moment).await?;
+        let taken = self.outbox.take(rows, moment).await;
+        self.cannot_write.store(taken.is_err(), Ordering::Relaxed);
         self.bell.notify_one();
-        Ok(taken)
+        taken
     }
 
     /// The present moment in milliseconds since the epoch.
@@ -325,6 +342,15 @@ impl fmt::Debug for EdgeServer {
             .field("edge", &self.edge)
             .field("address", &self.address())
             .finish_non_exhaustive()
+    }
+}
+
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

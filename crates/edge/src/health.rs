@@ -48,6 +48,8 @@ pub(crate) struct Health {
 const SKEW_NOTICED_MS: i64 = 60_000;
 /// A message that waits longer to be sent is late.
 const LATE_MS: i64 = 30 * 60_000;
+/// A message that the platform has not judged for so long is worth a call.
+const UNJUDGED_MS: i64 = 24 * 3_600_000;
 
 impl Health {
     /// As it is now.
@@ -55,7 +57,7 @@ impl Health {
         let backlog = edge.outbox.backlog().await?;
         let record = edge.line.record();
         let lights = vec![
-            clock(edge, &record),
+            clock(&record),
             network(&record),
             key(&record),
             platform(&record),
@@ -113,12 +115,11 @@ fn light(
     }
 }
 
-fn clock(edge: &Edge, record: &Record) -> Light {
+fn clock(record: &Record) -> Light {
     let said = |level, text: String, advice| light("clock", "时钟", level, text, advice);
-    if record.answered_ms.is_none() {
-        return said(Level::Unknown, "尚未与平台通信".to_owned(), "");
-    }
-    let skew_ms = edge.line.skew_ms();
+    let Some(skew_ms) = record.skew_ms else {
+        return said(Level::Unknown, "尚未得到平台签名的应答".to_owned(), "");
+    };
     let seconds = (skew_ms.abs() + 500) / 1000;
     let way = if skew_ms > 0 { "慢" } else { "快" };
     let ntp = "请为本机配置 NTP 对时";
@@ -142,10 +143,10 @@ fn clock(edge: &Edge, record: &Record) -> Light {
 fn network(record: &Record) -> Light {
     let said = |level, text: &str, advice| light("network", "网络", level, text, advice);
     match (&record.trouble, record.answered_ms) {
-        (Some((Trouble::Network(_), _)), _) => said(
+        (Some((Trouble::Network(why), _)), _) => said(
             Level::Bad,
-            "连接不上平台",
-            "请检查专线、防火墙与配置 platform_url；期间上报与更新都保存在前置机，恢复后自动送达",
+            why,
+            "期间上报与更新都保存在前置机，恢复后自动送达",
         ),
         (_, Some(_)) => said(Level::Good, "与平台连通", ""),
         (_, None) => said(Level::Unknown, "尚未与平台通信", ""),
@@ -153,22 +154,26 @@ fn network(record: &Record) -> Light {
 }
 
 fn key(record: &Record) -> Light {
-    let said = |level, text: &str, advice| light("key", "密钥", level, text, advice);
-    match (&record.trouble, record.answered_ms) {
+    let said = |level, text: &str, advice| light("key", "密钥与登记", level, text, advice);
+    match (&record.trouble, record.skew_ms) {
         (Some((Trouble::Key, _)), _) => said(
             Level::Bad,
             "平台不认本院的 appId 或密钥",
             "请核对配置 app_id、secret 是否与平台一致；刚更换过密钥的，请填入新密钥后重启",
         ),
+        (Some((Trouble::Registration(member), _)), _) => said(
+            Level::Bad,
+            &format!("平台不认本院的登记：{member}"),
+            "请与平台运营方核对机构编码、名称与回调地址（配置 org_id、org_name、public_url）；登记好之后自动送达，不必重复提交",
+        ),
         (Some((Trouble::Grant, _)), _) => said(
             Level::Notice,
             "平台未对本院开通所调用的接口",
-            "请联系平台运营方开通",
+            "请联系平台运营方开通；期间数据都保存在前置机",
         ),
-        (Some((Trouble::Network(_), _)), None) | (None, None) => {
-            said(Level::Unknown, "尚未与平台通信", "")
-        }
-        _ => said(Level::Good, "签名与加密正常", ""),
+        // Only a signed answer says that the keys are the same.
+        (_, None) => said(Level::Unknown, "尚未得到平台签名的应答", ""),
+        (_, Some(_)) => said(Level::Good, "签名与加密正常", ""),
     }
 }
 
@@ -237,25 +242,39 @@ fn company(edge: &Edge) -> Light {
 
 fn outbox(edge: &Edge, backlog: &Backlog) -> Light {
     let said = |level, text: String, advice| light("outbox", "待送", level, text, advice);
-    let oldest_ms = backlog
-        .oldest_unsent_ms
-        .map_or(0, |since_ms| edge.now_ms() - since_ms);
+    let age_ms = |since: Option<i64>| since.map_or(0, |since_ms| edge.now_ms() - since_ms);
+    if edge.cannot_write.load(Ordering::Relaxed) {
+        return said(
+            Level::Bad,
+            "院内系统最近一次提交未能落盘".to_owned(),
+            "请检查前置机的磁盘空间与日志；未答复成功的请院内系统重新提交",
+        );
+    }
+    let oldest_ms = age_ms(backlog.oldest_unsent_ms);
     if oldest_ms > LATE_MS {
+        let why = backlog.unsent_fault.as_deref().unwrap_or("原因见其他各灯");
         return said(
             Level::Bad,
             format!(
-                "{} 个报文未能送出，最早的已等待 {} 分钟",
+                "{} 个报文未能送出，最早的已等待 {} 分钟（{why}）",
                 backlog.unsent,
                 oldest_ms / 60_000
             ),
-            "原因见其他各灯；数据都已保存，不必重复提交",
+            "数据都已保存，不必重复提交",
+        );
+    }
+    if age_ms(backlog.oldest_awaited_ms) > UNJUDGED_MS {
+        return said(
+            Level::Notice,
+            format!("{} 个报文平台已接收、超过一天没有结果", backlog.awaited),
+            "请联系平台运营方；前置机会继续追问",
         );
     }
     if backlog.refused_items > 0 {
         return said(
             Level::Notice,
             format!("{} 项平台未通过", backlog.refused_items),
-            "请按原因更正后以原跟踪号重新提交",
+            "原因见 GET /v1/overdue/refused；上报的请更正后以原跟踪号重新提交，结清、撤销、转实名的请核对后再说一次",
         );
     }
     said(

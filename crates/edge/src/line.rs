@@ -1,13 +1,12 @@
 //! The line to the platform: sealed calls, the clock corrected by what the platform's says, and
 //! what the last calls tell about who is at fault.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use banyan_client::{
-    Blame, CallFault, ClientSetupError, Credentials, HostGuard, HttpClient, HttpSettings,
-    open_answer,
+    Blame, CallFault, ClientSetupError, ConnectFault, Credentials, HostGuard, HttpClient,
+    HttpSettings, open_answer,
 };
 use banyan_protocol::ambient::SharedClock;
 use banyan_protocol::catalogue::Interface;
@@ -25,8 +24,6 @@ pub(crate) struct Line {
     platform: Url,
     credentials: Credentials,
     clock: SharedClock,
-    /// By how much the platform's clock is ahead of ours, as its last signed answer said.
-    skew_ms: AtomicI64,
     record: Mutex<Record>,
     pause_ms: i64,
 }
@@ -38,6 +35,9 @@ pub(crate) struct Record {
     pub(crate) answered_ms: Option<i64>,
     /// When a call last failed, and at what; cleared by the next answer that does not.
     pub(crate) trouble: Option<(Trouble, i64)>,
+    /// By how much the platform's clock is ahead of ours, as its last signed answer said; `None`
+    /// where none was heard that its signature vouches for.
+    pub(crate) skew_ms: Option<i64>,
     /// How many calls in a row brought no answer.
     pub(crate) failures: u32,
     /// Until when the platform counts as away.
@@ -57,6 +57,9 @@ pub(crate) enum Trouble {
     Platform(String),
     /// This hospital is not granted an interface.
     Grant,
+    /// What our messages say of the hospital is not what the platform has registered: 机构 id,
+    /// 机构名称 or 回调通知地址.
+    Registration(String),
 }
 
 /// After so many calls in a row without an answer the platform counts as away.
@@ -92,7 +95,6 @@ impl Line {
                 manner: Manner::SEALED,
             },
             clock,
-            skew_ms: AtomicI64::new(0),
             record: Mutex::default(),
             pause_ms: settings.away.pause_ms,
         })
@@ -104,12 +106,11 @@ impl Line {
         interface: Interface,
         business: &str,
     ) -> Result<String, CallFault> {
-        let before_ms = self.skew_ms();
+        self.begin();
         let mut outcome = self.call_once(interface, business).await;
-        // The refusal told the platform's time: said with that, the same call is fresh.
-        if refused_with(&outcome, ResultCode::Replay)
-            && (self.skew_ms() - before_ms).abs() >= SKEW_MATTERS_MS
-        {
+        // The refusal told the platform's time, or the line had doubled the message: said once more
+        // with the right time, the same call is fresh.
+        if refused_with(&outcome, ResultCode::Replay) {
             outcome = self.call_once(interface, business).await;
         }
         self.note(&outcome);
@@ -126,12 +127,18 @@ impl Line {
         wire::read(&business).map_err(CallFault::BadReply)
     }
 
-    /// Whether the platform failed so often that nobody should wait for it now.
+    /// Whether the platform failed so often that nobody should wait for it now. After a pause one
+    /// call finds out whether it is back, while the others go on without it.
     pub(crate) fn is_away(&self) -> bool {
-        let now_ms = self.clock.now_ms();
-        let until_ms = self.record_now().away_until_ms;
+        let left_ms = self.record_now().away_until_ms - self.clock.now_ms();
         // A clock that was set back must not keep the line down.
-        now_ms < until_ms && until_ms - now_ms <= self.pause_ms
+        (1..=self.pause_ms).contains(&left_ms)
+    }
+
+    /// Something that a call showed beyond its own answer.
+    pub(crate) fn note_trouble(&self, trouble: Trouble) {
+        let now_ms = self.clock.now_ms();
+        self.record_now().trouble = Some((trouble, now_ms));
     }
 
     /// What the last calls told.
@@ -139,9 +146,9 @@ impl Line {
         self.record_now().clone()
     }
 
-    /// By how many milliseconds the platform's clock is ahead of ours.
+    /// By how many milliseconds the platform's clock is ahead of ours, as far as that is known.
     pub(crate) fn skew_ms(&self) -> i64 {
-        self.skew_ms.load(Ordering::Relaxed)
+        self.record_now().skew_ms.unwrap_or(0)
     }
 
     async fn call_once(&self, interface: Interface, business: &str) -> Result<String, CallFault> {
@@ -160,8 +167,7 @@ impl Line {
             .await?;
         if let Some(signed_ms) = signed_time_ms(&reply.body, &credentials.secret) {
             let between_ms = sent_ms + (self.clock.now_ms() - sent_ms) / 2;
-            self.skew_ms
-                .store(signed_ms - between_ms, Ordering::Relaxed);
+            self.record_now().skew_ms = Some(signed_ms - between_ms);
         }
         match open_answer(&reply, credentials)? {
             Answer::Done(business) => Ok(business),
@@ -186,6 +192,15 @@ impl Line {
             url.set_path(&format!("{base}{path}"));
         }
         url
+    }
+
+    /// Of a platform that was away this call finds out; nobody else waits meanwhile.
+    fn begin(&self) {
+        let now_ms = self.clock.now_ms();
+        let mut record = self.record_now();
+        if record.failures >= AWAY_AFTER {
+            record.away_until_ms = now_ms + self.pause_ms;
+        }
     }
 
     fn note(&self, outcome: &Result<String, CallFault>) {
@@ -220,20 +235,21 @@ fn refused_with(outcome: &Result<String, CallFault>, code: ResultCode) -> bool {
 impl Trouble {
     /// What a fault points at; `None` where it is about the message's content alone.
     fn of(fault: &CallFault) -> Option<Self> {
-        let text = || fault.to_string();
+        let text = || in_chinese(fault);
         Some(match fault {
-            CallFault::Refused { code, .. } => match ResultCode::from_code(code)? {
-                ResultCode::Replay => Self::Clock,
-                ResultCode::UnknownApp
-                | ResultCode::AppNotFound
-                | ResultCode::CipherFailure
-                | ResultCode::BadSignature => Self::Key,
-                ResultCode::NotGranted | ResultCode::SwitchedOff => Self::Grant,
-                ResultCode::Success
-                | ResultCode::BadParameter
-                | ResultCode::BadRequest
-                | ResultCode::UnknownPath => return None,
-                code => Self::Platform(format!("{} {}", code.code(), code.label())),
+            CallFault::Refused { code, .. } => match ResultCode::from_code(code) {
+                Some(ResultCode::Replay) => Self::Clock,
+                Some(
+                    ResultCode::UnknownApp
+                    | ResultCode::AppNotFound
+                    | ResultCode::CipherFailure
+                    | ResultCode::BadSignature,
+                ) => Self::Key,
+                Some(ResultCode::NotGranted | ResultCode::SwitchedOff) => Self::Grant,
+                Some(ResultCode::Success | ResultCode::BadParameter | ResultCode::BadRequest) => {
+                    return None;
+                }
+                Some(_) | None => Self::Platform(text()),
             },
             CallFault::Connect(_)
             | CallFault::Timeout
@@ -245,6 +261,33 @@ impl Trouble {
             | CallFault::NotOpened(_)
             | CallFault::BadReply(_) => Self::Platform(text()),
         })
+    }
+}
+
+/// What a fault means to a hospital engineer. A refusal's own words are left out: they may repeat
+/// what the message said of somebody.
+pub(crate) fn in_chinese(fault: &CallFault) -> String {
+    match fault {
+        CallFault::Forbidden(_) => "平台地址不允许访问，请核对配置 platform_url".to_owned(),
+        CallFault::Connect(ConnectFault::Unresolved { host, .. }) => {
+            format!("平台域名 {host} 无法解析，请核对 platform_url 与院内 DNS")
+        }
+        CallFault::Connect(_) => "连接不上平台，请核对 platform_url、专线与防火墙".to_owned(),
+        CallFault::Tls(_) => {
+            "与平台的 TLS 握手失败：证书过期、主机名不符或不受信任（私有 CA 见配置 sending.extra_ca_file）".to_owned()
+        }
+        CallFault::Timeout => "平台未在规定时间内应答".to_owned(),
+        CallFault::Status { status } => format!("平台或途中网关返回 HTTP {status}"),
+        CallFault::TooLarge => "平台的应答过长".to_owned(),
+        CallFault::Http(_) => "与平台的连接中断".to_owned(),
+        CallFault::NotOpened(_) => {
+            "平台的应答解不开：请核对 secret 是否与平台一致，或途中网关改写了应答".to_owned()
+        }
+        CallFault::Refused { code, .. } => match ResultCode::from_code(code) {
+            Some(known) => format!("平台拒绝：{code} {}", known.label()),
+            None => "平台拒绝，响应码不在规范之内".to_owned(),
+        },
+        CallFault::BadReply(_) => "平台的应答与接口规范不符".to_owned(),
     }
 }
 

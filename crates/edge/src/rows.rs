@@ -158,6 +158,20 @@ impl Action {
     }
 }
 
+impl NameRow {
+    /// The debt with this name.
+    pub(crate) fn of(&self, debt: &DebtRow) -> DebtRow {
+        DebtRow {
+            idNo: Some(self.idNo.clone()),
+            idType: Some(self.idType),
+            userName: Some(self.userName.clone()),
+            ehealthCardId: self.ehealthCardId.clone(),
+            mobilePhone: self.mobilePhone.clone().or(debt.mobilePhone.clone()),
+            ..debt.clone()
+        }
+    }
+}
+
 /// The rows of a person with items, as the guide has them (4.3.1.2).
 pub(crate) fn of_person(person: UnsettledPerson) -> impl Iterator<Item = DebtRow> {
     let items = person.itemList.clone();

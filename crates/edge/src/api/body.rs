@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use banyan_protocol::result_code::ResultCode;
-use banyan_protocol::wire::{self, Entry, FieldFault, Kind, Member, Message, member_fault};
+use banyan_protocol::wire::{self, Entry, Kind, Member, Message, member_fault};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::SerializeMap;
 use serde_json::Value;
@@ -83,12 +83,4 @@ impl Member for Flag {
     fn write<S: SerializeMap>(&self, key: &'static str, map: &mut S) -> Result<(), S::Error> {
         map.serialize_entry(key, &self.0)
     }
-}
-
-/// A place in the list of `items`, before the path of what is wrong in it.
-pub(super) fn in_item(index: usize, fault: &FieldFault) -> FieldFault {
-    FieldFault::new(
-        format!("items[{index}].{}", fault.path),
-        fault.expected.clone(),
-    )
 }

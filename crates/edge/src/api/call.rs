@@ -3,11 +3,12 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use banyan_protocol::catalogue::{Availability, Direction, Interface, Route, Spec};
+use banyan_protocol::dictionaries::Receipt;
 use banyan_protocol::health_card::org_ehc_002::AuthResultReply;
 use banyan_protocol::health_card::org_ehc_003::VerifyReply;
 use banyan_protocol::health_card::org_ehc_004::InsuredReply;
-use banyan_protocol::overdue::org_mdl_001::ReportRequest;
-use banyan_protocol::overdue::org_mdl_003::UpdateRequest;
+use banyan_protocol::overdue::org_mdl_001::{ReportReply, ReportRequest};
+use banyan_protocol::overdue::org_mdl_003::{UpdateReply, UpdateRequest};
 use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::{self, FieldFault};
 use serde_json::{Map, Value};
@@ -16,6 +17,7 @@ use super::body;
 use super::health_card::{fresh_number, learn};
 use super::reply::{Answer, Reply};
 use crate::edge::Edge;
+use crate::outbox::adopting::Accepted;
 use crate::sending::said;
 
 /// Sends and answers with what the platform said. What the messages name of the hospital itself
@@ -114,17 +116,19 @@ async fn note(
 ) -> Result<(), Reply> {
     match interface {
         Interface::OrgMdl001 => {
-            if let Ok(request) = wire::read::<ReportRequest>(business) {
-                let now_ms = edge.now_ms();
-                let follow_up_ms = now_ms + edge.settings.sending.follow_up_after_ms;
-                edge.outbox
-                    .adopt_report(request, now_ms, follow_up_ms)
-                    .await?;
+            if let (Ok(request), Ok(true)) = (
+                wire::read::<ReportRequest>(business),
+                wire::read::<ReportReply>(answer).map(|reply| reply.state == Receipt::Success),
+            ) {
+                edge.outbox.adopt_report(request, accepted(edge)).await?;
             }
         }
         Interface::OrgMdl003 => {
-            if let Ok(request) = wire::read::<UpdateRequest>(business) {
-                edge.outbox.adopt_update(request, edge.now_ms()).await?;
+            if let (Ok(request), Ok(true)) = (
+                wire::read::<UpdateRequest>(business),
+                wire::read::<UpdateReply>(answer).map(|reply| reply.state == Receipt::Success),
+            ) {
+                edge.outbox.adopt_update(request, accepted(edge)).await?;
             }
         }
         Interface::OrgEhc002 => {
@@ -145,4 +149,12 @@ async fn note(
         _ => {}
     }
     Ok(())
+}
+
+fn accepted(edge: &Edge) -> Accepted {
+    let now_ms = edge.now_ms();
+    Accepted {
+        now_ms,
+        follow_up_ms: now_ms + edge.settings.sending.follow_up_after_ms,
+    }
 }

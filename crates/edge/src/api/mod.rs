@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -107,7 +107,10 @@ async fn admit(
         return Reply::refused(ResultCode::RateLimited, "同时进行的调用过多，请稍后重试")
             .with(StatusCode::TOO_MANY_REQUESTS);
     };
-    edge.note_his();
+    // Whoever merely watches is no HIS at work.
+    if request.method() == Method::POST {
+        edge.note_his();
+    }
     next.run(request).await
 }
 

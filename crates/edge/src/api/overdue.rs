@@ -15,10 +15,12 @@ use banyan_protocol::wire::{self, ExtData, FieldFault, LocalTime, Scalar as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{self, Flag, in_item};
-use super::reply::{Answer, Reply, in_chinese};
+use super::body::{self, Flag};
+use super::reply::{Answer, Reply};
 use crate::edge::Edge;
-use crate::outbox::items::{Item, Moment, TakenRows, code_of};
+use crate::line::in_chinese;
+use crate::outbox::items::{Item, code_of};
+use crate::outbox::taking::{Moment, TakenRows};
 use crate::rows::{self, ChangeRow, DebtRow, NameRow, Row, Taken};
 use crate::sending::said;
 use crate::settings::AwayRule;
@@ -95,55 +97,50 @@ message! {
 /// `POST /v1/overdue/report`
 pub(super) async fn report(State(edge): State<Edge>, body: Body) -> Answer {
     let body: ReportBody = body::read(body).await?;
-    let mut rows: Vec<Row> = Vec::new();
-    for row in body.items.unwrap_or_default() {
-        rows.push(Row::Report(row));
-    }
-    for person in body.unsettleList.unwrap_or_default() {
-        rows.extend(rows::of_person(person).map(Row::Report));
+    let mut rows = numbered(body.items.unwrap_or_default(), Row::Report);
+    let persons = body.unsettleList.unwrap_or_default();
+    for (place, person) in persons.into_iter().enumerate() {
+        for (item, row) in rows::of_person(person).enumerate() {
+            let path = format!("unsettleList[{place}].itemList[{item}]");
+            rows.push((path, Row::Report(row)));
+        }
     }
     take(&edge, rows, body.urgent.0).await
+}
+
+/// Rows with the place in the call where each stands.
+fn numbered<R>(rows: Vec<R>, meaning: impl Fn(R) -> Row) -> Vec<(String, Row)> {
+    rows.into_iter()
+        .enumerate()
+        .map(|(index, row)| (format!("items[{index}]"), meaning(row)))
+        .collect()
 }
 
 /// `POST /v1/overdue/settle`
 pub(super) async fn settle(State(edge): State<Edge>, body: Body) -> Answer {
     let body: ChangeBody = body::read(body).await?;
-    take(
-        &edge,
-        body.items.into_iter().map(Row::Settle).collect(),
-        true,
-    )
-    .await
+    take(&edge, numbered(body.items, Row::Settle), true).await
 }
 
 /// `POST /v1/overdue/revoke`
 pub(super) async fn revoke(State(edge): State<Edge>, body: Body) -> Answer {
     let body: ChangeBody = body::read(body).await?;
-    take(
-        &edge,
-        body.items.into_iter().map(Row::Revoke).collect(),
-        true,
-    )
-    .await
+    take(&edge, numbered(body.items, Row::Revoke), true).await
 }
 
 /// `POST /v1/overdue/realname`
 pub(super) async fn realname(State(edge): State<Edge>, body: Body) -> Answer {
     let body: NameBody = body::read(body).await?;
-    take(
-        &edge,
-        body.items.into_iter().map(Row::RealName).collect(),
-        true,
-    )
-    .await
+    take(&edge, numbered(body.items, Row::RealName), true).await
 }
 
 /// Keeps rows, durably, and says what became of each that is not simply new.
-async fn take(edge: &Edge, rows: Vec<Row>, at_once: bool) -> Answer {
+async fn take(edge: &Edge, rows: Vec<(String, Row)>, at_once: bool) -> Answer {
     if rows.is_empty() {
         return Err(Reply::field(&FieldFault::new("items", "至少应有一条")));
     }
     let moment = Moment::of(edge, edge.now_ms(), at_once);
+    let (places, rows): (Vec<String>, Vec<Row>) = rows.into_iter().unzip();
     let names: Vec<String> = rows
         .iter()
         .map(|row| row.org_trace_id().as_str().to_owned())
@@ -158,16 +155,13 @@ async fn take(edge: &Edge, rows: Vec<Row>, at_once: bool) -> Answer {
     let refused: Vec<Value> = taken
         .iter()
         .zip(&names)
-        .enumerate()
-        .filter_map(|(index, (taken, org_trace_id))| match taken {
-            Taken::Refused(fault) => {
-                let fault = in_item(index, fault);
-                Some(json!({
-                    "orgTraceId": org_trace_id,
-                    "path": fault.path,
-                    "reason": fault.expected,
-                }))
-            }
+        .zip(&places)
+        .filter_map(|((taken, org_trace_id), place)| match taken {
+            Taken::Refused(fault) => Some(json!({
+                "orgTraceId": org_trace_id,
+                "path": format!("{place}.{}", fault.path),
+                "reason": fault.expected,
+            })),
             Taken::New | Taken::Repeated => None,
         })
         .collect();
@@ -198,6 +192,10 @@ async fn take(edge: &Edge, rows: Vec<Row>, at_once: bool) -> Answer {
 /// `POST /v1/overdue/query`
 pub(super) async fn query(State(edge): State<Edge>, body: Body) -> Answer {
     let body: QueryBody = body::read(body).await?;
+    // The rule is for whoever stands at the window now, his index known or not.
+    if edge.line.is_away() {
+        return Ok(by_rule(&edge, "平台多次未应答"));
+    }
     let ehealth_card_id = index_of(&edge, body.ehealthCardId, body.idType, &body.idNo).await?;
     let request = QueryRequest {
         orgId: body.onlyHere.0.then(|| edge.sender.org_id.clone()),
@@ -208,9 +206,6 @@ pub(super) async fn query(State(edge): State<Edge>, body: Body) -> Answer {
         ehealthCardId: Some(ehealth_card_id),
         extData: body.extData,
     };
-    if edge.line.is_away() {
-        return Ok(by_rule(&edge, "平台多次未应答"));
-    }
     let began_ms = edge.now_ms();
     let asked: Result<QueryReply, CallFault> =
         edge.line.call_typed(Interface::OrgMdl002, &request).await;

@@ -2,13 +2,15 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use banyan_client::{CallFault, ConnectFault};
+use banyan_client::CallFault;
 use banyan_protocol::envelope::CONTENT_TYPE;
 use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::FieldFault;
 use banyan_store::db::StoreError;
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::line::in_chinese;
 
 /// An answer.
 #[derive(Debug, Serialize)]
@@ -108,28 +110,5 @@ impl From<StoreError> for Reply {
 impl From<CallFault> for Reply {
     fn from(fault: CallFault) -> Self {
         Self::fault(&fault)
-    }
-}
-
-/// What a fault means to a hospital engineer.
-pub(crate) fn in_chinese(fault: &CallFault) -> String {
-    match fault {
-        CallFault::Forbidden(_) => "平台地址不允许访问，请核对配置 platform_url".to_owned(),
-        CallFault::Connect(ConnectFault::Unresolved { host, .. }) => {
-            format!("平台域名 {host} 无法解析，请核对 platform_url 与院内 DNS")
-        }
-        CallFault::Connect(_) => "连接不上平台，请核对 platform_url、专线与防火墙".to_owned(),
-        CallFault::Tls(_) => {
-            "与平台的 TLS 握手失败：证书过期、主机名不符或不受信任（私有 CA 见配置 sending.extra_ca_file）".to_owned()
-        }
-        CallFault::Timeout => "平台未在规定时间内应答".to_owned(),
-        CallFault::Status { status } => format!("平台或途中网关返回 HTTP {status}"),
-        CallFault::TooLarge => "平台的应答过长".to_owned(),
-        CallFault::Http(_) => "与平台的连接中断".to_owned(),
-        CallFault::NotOpened(_) => {
-            "平台的应答解不开：请核对 secret 是否与平台一致，或途中网关改写了应答".to_owned()
-        }
-        CallFault::Refused { code, message } => format!("平台拒绝：{code} {message}"),
-        CallFault::BadReply(_) => "平台的应答与接口规范不符".to_owned(),
     }
 }

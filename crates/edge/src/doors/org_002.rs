@@ -10,18 +10,23 @@ use super::{is_for_us, ours, unfit};
 use crate::edge::Edge;
 use crate::outbox::notices::Incoming;
 use crate::outbox::outcomes::Outcome;
+use crate::sending::presence;
 
 pub(super) async fn answer(edge: &Edge, business: &str) -> Result<String, Refusal> {
     let request: NotifyRequest = wire::read(business).map_err(unfit)?;
     is_for_us(edge, &request.orgId)?;
     let ext_data = request.extData.as_ref();
+    let name = text(ext_data, "orgRequestId");
+    if name.as_deref().is_some_and(presence::is_name) {
+        // Of the edge's own empty batches there is nothing to tell the HIS.
+        return Ok(acknowledged());
+    }
     // Another maker's platform may give its notices no id: then the content is one.
     let notify_id = text(ext_data, "notifyId").unwrap_or_else(|| {
         let digest = sm3::digest(business.as_bytes());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     });
     let lists = [request.reportResultList, request.updateResultList];
-    let name = text(ext_data, "orgRequestId");
     let incoming = Incoming {
         notify_id,
         notify_type: request.notifyType.code(),
@@ -33,11 +38,15 @@ pub(super) async fn answer(edge: &Edge, business: &str) -> Result<String, Refusa
         .await
         .map_err(|error| ours("notice", &error))?;
     edge.bell.notify_one();
-    Ok(wire::write(&NotifyReply {
+    Ok(acknowledged())
+}
+
+fn acknowledged() -> String {
+    wire::write(&NotifyReply {
         state: Receipt::Success,
         msg: None,
         extData: None,
-    }))
+    })
 }
 
 fn text(ext_data: Option<&ExtData>, member: &str) -> Option<String> {

@@ -38,19 +38,12 @@ impl Outbox {
         let json = serde_json::to_vec(card)
             .map_err(|error| StoreError::Corrupt(format!("a card: {error}")))?;
         let sealed = self.vault.seal(Place::EdgeCard, &json);
-        let (source, kept_ms) = (card.source.clone(), card.kept_ms);
         self.db
             .write(move |tx| {
                 tx.execute(
-                    "INSERT INTO card (person_code, sealed, source, kept_ms)
-                     VALUES ($1, $2, $3, $4) ON CONFLICT (person_code)
-                     DO UPDATE SET sealed = $2, source = $3, kept_ms = $4",
-                    &[
-                        (&code.0).into(),
-                        (&sealed).into(),
-                        (&source).into(),
-                        kept_ms.into(),
-                    ],
+                    "INSERT INTO card (person_code, sealed) VALUES ($1, $2)
+                     ON CONFLICT (person_code) DO UPDATE SET sealed = $2",
+                    &[(&code.0).into(), (&sealed).into()],
                 )
             })
             .await

@@ -6,7 +6,7 @@ use banyan_protocol::overdue::org_mdl_001::{ReportRequest, UnsettledItem, Unsett
 use banyan_protocol::overdue::org_mdl_003::{ItemUpdate, UpdateRequest};
 use banyan_protocol::overdue::{MAX_ITEMS_PER_CALL, OrgId, OrgName, OrgRequestId, TraceId};
 use banyan_protocol::wire::{self, Scalar, WebAddress};
-use banyan_store::db::{StoreError, Tx};
+use banyan_store::db::{StoreError, Tx, Val};
 use banyan_store::vault::{Place, Vault};
 
 use super::items::{Stage, open_content, same_person, state};
@@ -67,27 +67,42 @@ impl Outbox {
         Ok(made)
     }
 
-    /// Nothing waits longer than until the next night, no retry longer than the longest: where
-    /// something does, the clock was set back since.
-    pub(crate) async fn pull_forward(
-        &self,
-        night_ms: i64,
-        retry_ms: i64,
-    ) -> Result<(), StoreError> {
+    /// Nothing waits longer than until the next night, no retry and no question longer than the
+    /// longest: where something does, the clock was set back since.
+    pub(crate) async fn pull_forward(&self, latest: Latest) -> Result<(), StoreError> {
         self.db
             .write(move |tx| {
-                tx.execute(
-                    "UPDATE item SET due_ms = $1 WHERE stage = 0 AND due_ms > $1",
-                    &[night_ms.into()],
-                )?;
-                tx.execute(
-                    "UPDATE message SET due_ms = $1 WHERE state = 0 AND due_ms > $1",
-                    &[retry_ms.into()],
-                )
+                for (sql, latest_ms) in [
+                    (
+                        "UPDATE item SET due_ms = $1 WHERE stage = 0 AND due_ms > $1",
+                        latest.night_ms,
+                    ),
+                    (
+                        "UPDATE message SET due_ms = $1 WHERE state = 0 AND due_ms > $1",
+                        latest.retry_ms,
+                    ),
+                    (
+                        "UPDATE message SET due_ms = $1 WHERE state = 1 AND due_ms > $1",
+                        latest.question_ms,
+                    ),
+                ] {
+                    tx.execute(sql, &[latest_ms.into()])?;
+                }
+                Ok(())
             })
             .await
-            .map(|_| ())
     }
+}
+
+/// When things are due at the latest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Latest {
+    /// Reports.
+    pub(crate) night_ms: i64,
+    /// Messages to be sent again.
+    pub(crate) retry_ms: i64,
+    /// Questions about messages that were accepted.
+    pub(crate) question_ms: i64,
 }
 
 fn form_report(
@@ -96,17 +111,20 @@ fn form_report(
     sender: &Sender,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let due = read(
+    let found = read(
         tx,
         vault,
         "SELECT id, version, content, his_state, trace_id FROM item
-         WHERE stage = 0 AND due_ms <= $1 ORDER BY due_ms, id LIMIT $2",
+         WHERE stage = 0 AND his_state = '0' AND due_ms <= $1 ORDER BY due_ms, id LIMIT $2",
         &[now_ms.into(), most_items().into()],
     )?;
-    if due.is_empty() {
+    if found.is_empty() {
         return Ok(false);
     }
-    keep_message(tx, vault, sender, MessageKind::Report, &due, now_ms)?;
+    let due = readable(tx, found, now_ms)?;
+    if !due.is_empty() {
+        keep_message(tx, vault, sender, MessageKind::Report, &due, now_ms)?;
+    }
     Ok(true)
 }
 
@@ -117,41 +135,73 @@ fn form_update(
     sender: &Sender,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let mut changed = read(
+    let found = read(
         tx,
         vault,
-        "SELECT id, version, content, his_state, trace_id FROM item
+        "SELECT id, version, COALESCE(claim, content), his_state, trace_id FROM item
          WHERE stage = 2 AND version > sent_version AND trace_id IS NOT NULL
-         ORDER BY person_code, id LIMIT $1",
+         ORDER BY COALESCE(claim_person, person_code), id LIMIT $1",
         &[most_items().into()],
     )?;
-    let Some(first) = changed.first() else {
+    if found.is_empty() {
         return Ok(false);
-    };
-    let first = first.row.clone();
-    changed.retain(|formed| {
-        same_person(&first, &formed.row) || (first.idNo.is_none() && formed.row.idNo.is_none())
-    });
-    keep_message(tx, vault, sender, MessageKind::Update, &changed, now_ms)?;
+    }
+    let mut changed = readable(tx, found, now_ms)?;
+    if let Some(first) = changed.first() {
+        let first = first.row.clone();
+        changed.retain(|formed| {
+            same_person(&first, &formed.row) || (first.idNo.is_none() && formed.row.idNo.is_none())
+        });
+        keep_message(tx, vault, sender, MessageKind::Update, &changed, now_ms)?;
+    }
     Ok(true)
 }
 
+/// What was found, or the id of a debt whose content can't be read.
 fn read(
     tx: &mut Tx<'_>,
     vault: &Vault,
     sql: &str,
-    params: &[banyan_store::db::Val<'_>],
-) -> Result<Vec<Formed>, StoreError> {
+    params: &[Val<'_>],
+) -> Result<Vec<Result<Formed, i64>>, StoreError> {
     tx.query(sql, params, |row| {
-        Ok(Formed {
-            id: row.get(0)?,
-            version: row.get(1)?,
-            row: open_content(vault, &row.get::<Vec<u8>>(2)?)?,
-            state: row.get(3)?,
-            trace_id: row.get(4)?,
-        })
+        let id = row.get(0)?;
+        let content = open_content(vault, &row.get::<Vec<u8>>(2)?);
+        let (version, state, trace_id) = (row.get(1)?, row.get(3)?, row.get(4)?);
+        Ok(content.map_err(|_| id).map(|row| Formed {
+            id,
+            version,
+            row,
+            state,
+            trace_id,
+        }))
     })
 }
+
+/// A debt that can't be read is set aside, so that it keeps no other waiting.
+fn readable(
+    tx: &mut Tx<'_>,
+    found: Vec<Result<Formed, i64>>,
+    now_ms: i64,
+) -> Result<Vec<Formed>, StoreError> {
+    let mut readable = Vec::with_capacity(found.len());
+    for one in found {
+        match one {
+            Ok(formed) => readable.push(formed),
+            Err(id) => {
+                tracing::error!(item = id, "a debt can't be read and is set aside");
+                tx.execute(
+                    "UPDATE item SET stage = 3, fault = $2, changed_ms = $3 WHERE id = $1",
+                    &[id.into(), UNREADABLE.into(), now_ms.into()],
+                )?;
+            }
+        }
+    }
+    Ok(readable)
+}
+
+/// Why a debt or a message is set aside whose content can't be opened.
+pub(super) const UNREADABLE: &str = "前置机中的数据已损坏，请由院内系统重新提交";
 
 /// The message under a name of its own, and the debts marked as being in it.
 fn keep_message(

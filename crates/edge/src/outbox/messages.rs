@@ -1,13 +1,13 @@
 //! 报文 on their way to the platform.
 
-use banyan_protocol::overdue::org_mdl_001::ReportRequest;
+use banyan_protocol::overdue::org_mdl_001::{ReportRequest, UnsettledPerson};
 use banyan_protocol::overdue::org_mdl_003::UpdateRequest;
 use banyan_protocol::overdue::{OrgRequestId, OrgTraceId};
 use banyan_protocol::wire::{self, Message, Scalar as _};
 use banyan_store::db::{StoreError, Tx};
 use banyan_store::vault::{Place, Vault};
 
-use super::forming::{MessageKind, NewMessage, insert, name_of};
+use super::forming::{MessageKind, NewMessage, Sender, UNREADABLE, insert, name_of};
 use super::items::Stage;
 use super::{Outbox, counters};
 
@@ -137,69 +137,151 @@ impl Outbox {
     pub(crate) async fn refused(
         &self,
         id: i64,
+        sender: &Sender,
         reason: &str,
         now_ms: i64,
     ) -> Result<Blamed, StoreError> {
-        let (vault, reason) = (self.vault.clone(), reason.to_owned());
+        let (vault, sender) = (self.vault.clone(), sender.clone());
+        let reason = reason.to_owned();
         self.db
             .write(move |tx| {
-                let read = tx.query_opt(
-                    "SELECT kind, content, item_count, renamed FROM message
-                     WHERE id = $1 AND state = 0",
-                    &[id.into()],
-                    |row| {
-                        Ok((
-                            row.get::<i64>(0)?,
-                            row.get::<Vec<u8>>(1)?,
-                            row.get::<i64>(2)?,
-                            row.get::<i64>(3)?,
-                        ))
-                    },
-                )?;
-                let Some((kind, sealed, item_count, renamed)) = read else {
+                let Some(message) = unsent(tx, id)? else {
                     return Ok(Blamed::Divided);
                 };
-                tx.execute(
-                    "UPDATE message SET state = 3, fault = $2, ended_ms = $3 WHERE id = $1",
-                    &[id.into(), (&reason).into(), now_ms.into()],
-                )?;
-                if item_count <= 1 && renamed > 0 {
+                if message.item_count <= 1 && message.renamed > 0 {
+                    let refused =
+                        "UPDATE message SET state = 3, fault = $2, ended_ms = $3 WHERE id = $1";
+                    tx.execute(refused, &[id.into(), (&reason).into(), now_ms.into()])?;
                     refuse_items(tx, id, &reason, now_ms)?;
                     return Ok(Blamed::Item);
                 }
-                let json = open(&vault, &sealed)?;
-                let kind = MessageKind::from_number(kind)
-                    .ok_or_else(|| StoreError::Corrupt("a message's kind".to_owned()))?;
-                for half in halves(kind, &json)? {
-                    let number = counters::next(tx, "message")?;
-                    let name = name_of(&vault, number);
-                    let json = half.named(&name)?;
-                    let traces = half.traces();
-                    insert(
-                        tx,
-                        &NewMessage {
-                            number,
-                            kind,
-                            name: &name,
-                            sealed: &vault.seal(Place::EdgeMessage, json.as_bytes()),
-                            item_count: traces.len(),
-                            renamed: i64::from(item_count <= 1),
-                        },
-                        now_ms,
-                    )?;
-                    let moves: Vec<_> = traces
-                        .iter()
-                        .map(|trace| vec![trace.as_str().into(), number.into(), id.into()])
-                        .collect();
-                    tx.execute_each(
-                        "UPDATE item SET message_id = $2 WHERE org_trace_id = $1 AND message_id = $3",
-                        &moves,
-                    )?;
-                }
+                let renamed = i64::from(message.item_count <= 1);
+                let parts = message.parts(&vault, true)?;
+                replace(tx, &vault, &sender, id, parts, renamed, now_ms)?;
                 Ok(Blamed::Divided)
             })
             .await
     }
+
+    /// What the message says of this hospital is not what the settings say any more, and the
+    /// platform has refused it for that: it goes out anew. `false` where it says the same.
+    pub(crate) async fn renew(
+        &self,
+        id: i64,
+        sender: &Sender,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let (vault, sender) = (self.vault.clone(), sender.clone());
+        self.db
+            .write(move |tx| {
+                let Some(message) = unsent(tx, id)? else {
+                    return Ok(false);
+                };
+                let (renamed, parts) = (message.renamed, message.parts(&vault, false)?);
+                if parts.iter().all(|part| part.is_of(&sender)) {
+                    return Ok(false);
+                }
+                replace(tx, &vault, &sender, id, parts, renamed, now_ms)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    /// A message that can't be read is set aside, and its debts are formed anew.
+    pub(crate) async fn set_aside(&self, id: i64, now_ms: i64) -> Result<(), StoreError> {
+        self.db
+            .write(move |tx| {
+                tx.execute(
+                    "UPDATE message SET state = 3, fault = $2, ended_ms = $3 WHERE id = $1",
+                    &[id.into(), UNREADABLE.into(), now_ms.into()],
+                )?;
+                tx.execute(
+                    "UPDATE item SET stage = CASE stage WHEN 1 THEN 0 ELSE 2 END,
+                       version = version + 1, message_id = NULL, due_ms = $2
+                     WHERE message_id = $1 AND stage IN (1, 5)",
+                    &[id.into(), now_ms.into()],
+                )
+            })
+            .await
+            .map(|_| ())
+    }
+}
+
+/// A message that waits to be sent.
+struct Unsent {
+    kind: i64,
+    sealed: Vec<u8>,
+    item_count: i64,
+    renamed: i64,
+}
+
+fn unsent(tx: &mut Tx<'_>, id: i64) -> Result<Option<Unsent>, StoreError> {
+    tx.query_opt(
+        "SELECT kind, content, item_count, renamed FROM message WHERE id = $1 AND state = 0",
+        &[id.into()],
+        |row| {
+            Ok(Unsent {
+                kind: row.get(0)?,
+                sealed: row.get(1)?,
+                item_count: row.get(2)?,
+                renamed: row.get(3)?,
+            })
+        },
+    )
+}
+
+impl Unsent {
+    /// The message whole, or in two where it can be divided.
+    fn parts(&self, vault: &Vault, divided: bool) -> Result<Vec<Part>, StoreError> {
+        let json = open(vault, &self.sealed)?;
+        let kind = MessageKind::from_number(self.kind)
+            .ok_or_else(|| StoreError::Corrupt("a message's kind".to_owned()))?;
+        let whole = Part::read(kind, &json)?;
+        Ok(if divided { whole.halves() } else { vec![whole] })
+    }
+}
+
+/// Ends a message and lets its parts go out under names of their own.
+fn replace(
+    tx: &mut Tx<'_>,
+    vault: &Vault,
+    sender: &Sender,
+    id: i64,
+    parts: Vec<Part>,
+    renamed: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE message SET state = 3, ended_ms = $2 WHERE id = $1",
+        &[id.into(), now_ms.into()],
+    )?;
+    for part in parts {
+        let number = counters::next(tx, "message")?;
+        let name = name_of(vault, number);
+        let json = part.named(&name, sender)?;
+        let traces = part.traces();
+        insert(
+            tx,
+            &NewMessage {
+                number,
+                kind: part.kind(),
+                name: &name,
+                sealed: &vault.seal(Place::EdgeMessage, json.as_bytes()),
+                item_count: traces.len(),
+                renamed,
+            },
+            now_ms,
+        )?;
+        let moves: Vec<_> = traces
+            .iter()
+            .map(|trace| vec![trace.as_str().into(), number.into(), id.into()])
+            .collect();
+        tx.execute_each(
+            "UPDATE item SET message_id = $2 WHERE org_trace_id = $1 AND message_id = $3",
+            &moves,
+        )?;
+    }
+    Ok(())
 }
 
 /// The debts of a message that the platform does not take: a new one is refused, one that the
@@ -218,96 +300,128 @@ pub(super) fn refuse_items(
     )?;
     for id in ids {
         let place = counters::next(tx, "outcome")?;
-        tx.execute(
-            "UPDATE item SET stage = CASE stage WHEN 1 THEN $2 ELSE $3 END, fault = $4,
-               outcome_seq = $5, changed_ms = $6 WHERE id = $1",
-            &[
-                id.into(),
-                Stage::Refused.into(),
-                Stage::Kept.into(),
-                (&reason).into(),
-                place.into(),
-                now_ms.into(),
-            ],
-        )?;
+        refuse_one(tx, id, &reason, place, now_ms)?;
     }
+    Ok(())
+}
+
+/// A debt that the platform does not take. One that was settled meanwhile needs no report any more;
+/// a name that was not taken is none.
+pub(super) fn refuse_one(
+    tx: &mut Tx<'_>,
+    id: i64,
+    reason: &str,
+    place: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE item SET
+           fault = CASE WHEN stage = 1 AND his_state <> '0' THEN NULL ELSE $5 END,
+           stage = CASE WHEN stage = 5 THEN $2 WHEN his_state <> '0' THEN $3 ELSE $4 END,
+           claim = CASE WHEN version = sent_version THEN NULL ELSE claim END,
+           claim_person = CASE WHEN version = sent_version THEN NULL ELSE claim_person END,
+           outcome_seq = $6, changed_ms = $7
+         WHERE id = $1",
+        &[
+            id.into(),
+            Stage::Kept.into(),
+            Stage::Withdrawn.into(),
+            Stage::Refused.into(),
+            reason.into(),
+            place.into(),
+            now_ms.into(),
+        ],
+    )?;
     Ok(())
 }
 
 /// Longer reasons are cut; the guide gives 描述 100 characters.
 pub(super) const MAX_REASON: usize = 200;
 
-/// A part of a message that is to go out under a name of its own.
+/// A message, or a part of one, that is to go out under a name of its own.
 enum Part {
     Report(ReportRequest),
     Update(UpdateRequest),
 }
 
-/// The message in two, or as it is where it can't be divided.
-fn halves(kind: MessageKind, json: &str) -> Result<Vec<Part>, StoreError> {
-    Ok(match kind {
-        MessageKind::Report => {
-            let request: ReportRequest = read(json)?;
-            let (first, second) = halved(flat(&request));
-            [first, second]
-                .into_iter()
-                .filter(|rows| !rows.is_empty())
-                .map(|rows| {
-                    Part::Report(ReportRequest {
-                        unsettleList: Some(rows),
-                        ..request.clone()
-                    })
-                })
-                .collect()
+impl Part {
+    fn read(kind: MessageKind, json: &str) -> Result<Self, StoreError> {
+        Ok(match kind {
+            MessageKind::Report => Self::Report(read(json)?),
+            MessageKind::Update => Self::Update(read(json)?),
+        })
+    }
+
+    const fn kind(&self) -> MessageKind {
+        match self {
+            Self::Report(_) => MessageKind::Report,
+            Self::Update(_) => MessageKind::Update,
         }
-        MessageKind::Update => {
-            let request: UpdateRequest = read(json)?;
-            let (first, second) = halved(request.itemList.clone());
-            [first, second]
-                .into_iter()
-                .filter(|items| !items.is_empty())
+    }
+
+    /// In two, or as it is where it holds a single item.
+    fn halves(self) -> Vec<Self> {
+        match self {
+            Self::Report(request) => {
+                // A row for each item, so that any item can stand on either side.
+                let rows: Vec<UnsettledPerson> = request
+                    .persons()
+                    .iter()
+                    .flat_map(|person| {
+                        person.itemList.iter().map(|item| UnsettledPerson {
+                            itemList: vec![item.clone()],
+                            ..person.clone()
+                        })
+                    })
+                    .collect();
+                halved(rows)
+                    .map(|rows| {
+                        Self::Report(ReportRequest {
+                            unsettleList: Some(rows),
+                            ..request.clone()
+                        })
+                    })
+                    .collect()
+            }
+            Self::Update(request) => halved(request.itemList.clone())
                 .map(|items| {
-                    Part::Update(UpdateRequest {
+                    Self::Update(UpdateRequest {
                         itemList: items,
                         ..request.clone()
                     })
                 })
-                .collect()
+                .collect(),
         }
-    })
-}
+    }
 
-/// A person for each item, so that any item can stand on either side.
-fn flat(request: &ReportRequest) -> Vec<banyan_protocol::overdue::org_mdl_001::UnsettledPerson> {
-    request
-        .persons()
-        .iter()
-        .flat_map(|person| {
-            person.itemList.iter().map(|item| {
-                banyan_protocol::overdue::org_mdl_001::UnsettledPerson {
-                    itemList: vec![item.clone()],
-                    ..person.clone()
-                }
-            })
-        })
-        .collect()
-}
+    /// Whether it says of the hospital what the hospital says of itself now.
+    fn is_of(&self, sender: &Sender) -> bool {
+        match self {
+            Self::Report(request) => {
+                request.orgId == sender.org_id
+                    && request.orgName == sender.org_name
+                    && request.notifyUrl == sender.notify_url
+            }
+            Self::Update(request) => {
+                request.orgId == sender.org_id && request.notifyUrl == sender.notify_url
+            }
+        }
+    }
 
-fn halved<T>(mut rows: Vec<T>) -> (Vec<T>, Vec<T>) {
-    let second = rows.split_off(rows.len().div_ceil(2));
-    (rows, second)
-}
-
-impl Part {
-    fn named(&self, name: &str) -> Result<String, StoreError> {
+    fn named(&self, name: &str, sender: &Sender) -> Result<String, StoreError> {
         let name = OrgRequestId::parse(name)
             .map_err(|invalid| StoreError::Corrupt(format!("a message's name: {}", invalid.0)))?;
         Ok(match self {
             Self::Report(request) => wire::write(&ReportRequest {
+                orgId: sender.org_id.clone(),
+                orgName: sender.org_name.clone(),
+                notifyUrl: sender.notify_url.clone(),
                 orgRequestId: name,
                 ..request.clone()
             }),
             Self::Update(request) => wire::write(&UpdateRequest {
+                orgId: sender.org_id.clone(),
+                notifyUrl: sender.notify_url.clone(),
                 orgRequestId: name,
                 ..request.clone()
             }),
@@ -328,6 +442,11 @@ impl Part {
                 .collect(),
         }
     }
+}
+
+fn halved<T>(mut rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+    let second = rows.split_off(rows.len().div_ceil(2));
+    [rows, second].into_iter().filter(|half| !half.is_empty())
 }
 
 fn read<M: Message>(json: &str) -> Result<M, StoreError> {

@@ -7,7 +7,7 @@
 //!
 //! All SQL of the edge is in this folder.
 
-mod adopting;
+pub(crate) mod adopting;
 pub(crate) mod cards;
 mod counters;
 pub(crate) mod forming;
@@ -17,6 +17,7 @@ pub(crate) mod notices;
 pub(crate) mod outcomes;
 pub(crate) mod presence;
 mod retention;
+pub(crate) mod taking;
 #[cfg(test)]
 mod tests;
 pub(crate) mod views;

@@ -62,24 +62,26 @@ impl Outbox {
         after: i64,
         most: i64,
     ) -> Result<Vec<Notice>, StoreError> {
+        let vault = self.vault.clone();
         self.db
-            .query(
-                "SELECT seq, notify_type, content, received_ms FROM notice WHERE seq > $1
-                 ORDER BY seq LIMIT $2",
-                &[after.into(), most.into()],
-                |row| {
-                    let business = self
-                        .vault
-                        .open(Place::EdgeNotice, &row.get::<Vec<u8>>(2)?)?;
-                    Ok(Notice {
-                        seq: row.get(0)?,
-                        notify_type: row.get(1)?,
-                        business: String::from_utf8(business)
-                            .map_err(|_| StoreError::Corrupt("a notice's content".to_owned()))?,
-                        received_ms: row.get(3)?,
-                    })
-                },
-            )
+            .scan(move |tx| {
+                tx.query(
+                    "SELECT seq, notify_type, content, received_ms FROM notice WHERE seq > $1
+                     ORDER BY seq LIMIT $2",
+                    &[after.into(), most.into()],
+                    |row| {
+                        let business = vault.open(Place::EdgeNotice, &row.get::<Vec<u8>>(2)?)?;
+                        Ok(Notice {
+                            seq: row.get(0)?,
+                            notify_type: row.get(1)?,
+                            business: String::from_utf8(business).map_err(|_| {
+                                StoreError::Corrupt("a notice's content".to_owned())
+                            })?,
+                            received_ms: row.get(3)?,
+                        })
+                    },
+                )
+            })
             .await
     }
 }

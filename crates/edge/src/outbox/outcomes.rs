@@ -57,10 +57,12 @@ impl Outbox {
             ", outcome_seq FROM item WHERE outcome_seq > $1 ORDER BY outcome_seq LIMIT $2"
         );
         self.db
-            .query(SQL, &[after.into(), most.into()], |row| {
-                Ok(Told {
-                    item: read_item(row)?,
-                    seq: row.get(7)?,
+            .scan(move |tx| {
+                tx.query(SQL, &[after.into(), most.into()], |row| {
+                    Ok(Told {
+                        item: read_item(row)?,
+                        seq: row.get(7)?,
+                    })
                 })
             })
             .await
@@ -68,57 +70,112 @@ impl Outbox {
 }
 
 /// The same within a transaction.
+///
+/// What is told of a message counts for the debts that are in it now: news of an older one, a
+/// callback that was late or is sent again, must not undo what came after it.
 pub(super) fn learn(tx: &mut Tx<'_>, outcome: &Outcome, now_ms: i64) -> Result<(), StoreError> {
+    let message = match &outcome.name {
+        None => About::Unnamed,
+        Some(name) => tx
+            .query_opt(
+                "SELECT id FROM message WHERE name = $1",
+                &[name.into()],
+                |row| row.get::<i64>(0),
+            )?
+            .map_or(About::Foreign, About::Message),
+    };
     for item in outcome.persons.iter().flat_map(|person| &person.itemList) {
-        let place = counters::next(tx, "outcome")?;
-        // A debt that is to be reported anew stands at 0 and is not touched by old news; one that is
-        // in another message waits for that one's outcome.
-        tx.execute(
-            "UPDATE item SET stage = CASE WHEN stage IN (1, 5) AND message_id <>
-                 (SELECT id FROM message WHERE name = $7) THEN stage ELSE $2 END, trace_id = $3, platform_state = $4, fault = NULL,
-               outcome_seq = CASE WHEN stage IN (1, 5) OR platform_state IS NULL
-                 OR platform_state <> $4 THEN $5 ELSE outcome_seq END,
-               changed_ms = $6
-             WHERE org_trace_id = $1 AND stage IN (1, 2, 5)",
-            &[
-                item.orgTraceId.as_str().into(),
-                Stage::Kept.into(),
-                item.traceId.as_str().into(),
-                item.state.code().into(),
-                place.into(),
-                now_ms.into(),
-                outcome.name.as_deref().into(),
-            ],
-        )?;
+        let (trace, org_trace_id) = (item.traceId.as_str(), item.orgTraceId.as_str());
+        match find(tx, org_trace_id, message)? {
+            Some(id) => {
+                let place = counters::next(tx, "outcome")?;
+                tx.execute(
+                    "UPDATE item SET stage = $2, trace_id = $3, fault = NULL,
+                       content = CASE WHEN claim IS NOT NULL AND version = sent_version
+                         THEN claim ELSE content END,
+                       person_code = CASE WHEN claim IS NOT NULL AND version = sent_version
+                         THEN claim_person ELSE person_code END,
+                       claim = CASE WHEN version = sent_version THEN NULL ELSE claim END,
+                       claim_person = CASE WHEN version = sent_version THEN NULL
+                         ELSE claim_person END,
+                       outcome_seq = CASE WHEN stage <> 2 OR platform_state IS NULL
+                         OR platform_state <> $4 THEN $5 ELSE outcome_seq END,
+                       platform_state = $4, changed_ms = $6
+                     WHERE id = $1",
+                    &[
+                        id.into(),
+                        Stage::Kept.into(),
+                        trace.into(),
+                        item.state.code().into(),
+                        place.into(),
+                        now_ms.into(),
+                    ],
+                )?;
+            }
+            // Of a debt that is not in this message only its number can be learned.
+            None => {
+                tx.execute(
+                    "UPDATE item SET trace_id = $2 WHERE org_trace_id = $1 AND trace_id IS NULL",
+                    &[org_trace_id.into(), trace.into()],
+                )?;
+            }
+        }
     }
     for (org_trace_id, reason) in &outcome.errors {
         let reason: String = reason.chars().take(MAX_REASON).collect();
-        let place = counters::next(tx, "outcome")?;
-        tx.execute(
-            "UPDATE item SET stage = CASE stage WHEN 1 THEN $2 ELSE $3 END, fault = $4,
-               outcome_seq = $5, changed_ms = $6
-             WHERE org_trace_id = $1 AND stage IN (1, 5)",
-            &[
-                org_trace_id.as_str().into(),
-                Stage::Refused.into(),
-                Stage::Kept.into(),
-                reason.into(),
-                place.into(),
-                now_ms.into(),
-            ],
-        )?;
+        if let Some(id) = find(tx, org_trace_id, message)?
+            && is_on_its_way(tx, id)?
+        {
+            let place = counters::next(tx, "outcome")?;
+            messages::refuse_one(tx, id, &reason, place, now_ms)?;
+        }
     }
-    let (Some(name), true) = (&outcome.name, outcome.is_complete) else {
+    let (About::Message(id), true) = (message, outcome.is_complete) else {
         return Ok(());
     };
-    let ended = tx.query_opt(
-        "UPDATE message SET state = 2, ended_ms = $2, fault = NULL WHERE name = $1 AND state < 2
-         RETURNING id",
-        &[name.into(), now_ms.into()],
-        |row| row.get::<i64>(0),
+    let ended = tx.execute(
+        "UPDATE message SET state = 2, ended_ms = $2, fault = NULL WHERE id = $1 AND state < 2",
+        &[id.into(), now_ms.into()],
     )?;
-    if let Some(id) = ended {
+    if ended > 0 {
         messages::refuse_items(tx, id, "平台的处理结果中没有这一项", now_ms)?;
     }
     Ok(())
+}
+
+/// Which message an outcome is about.
+#[derive(Clone, Copy)]
+enum About {
+    Message(i64),
+    /// One that the outbox does not have: the HIS may have sent it past the edge.
+    Foreign,
+    /// It is not told, as the guide allows.
+    Unnamed,
+}
+
+/// The debt, where the outcome is about it as it stands now.
+fn find(tx: &mut Tx<'_>, org_trace_id: &str, about: About) -> Result<Option<i64>, StoreError> {
+    let (sql, message) = match about {
+        About::Foreign => return Ok(None),
+        About::Message(id) => (
+            "SELECT id FROM item WHERE org_trace_id = $1 AND message_id = $2 AND stage <> 0",
+            id,
+        ),
+        About::Unnamed => (
+            "SELECT id FROM item WHERE org_trace_id = $1 AND $2 = 0 AND stage IN (1, 5)",
+            0,
+        ),
+    };
+    tx.query_opt(sql, &[org_trace_id.into(), message.into()], |row| {
+        row.get(0)
+    })
+}
+
+fn is_on_its_way(tx: &mut Tx<'_>, id: i64) -> Result<bool, StoreError> {
+    let found = tx.query_opt(
+        "SELECT id FROM item WHERE id = $1 AND stage IN (1, 5)",
+        &[id.into()],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(found.is_some())
 }

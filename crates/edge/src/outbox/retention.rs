@@ -18,8 +18,9 @@ impl Outbox {
             .write(move |tx| {
                 let mut pruned = tx.execute(
                     "DELETE FROM item WHERE id IN (SELECT id FROM item WHERE his_state <> '0'
-                       AND changed_ms < $1 AND (stage IN (3, 4) OR (stage = 2
-                       AND version = sent_version)) ORDER BY changed_ms LIMIT $2)",
+                       AND changed_ms < $1 AND fault IS NULL AND (stage = 4 OR (stage = 2
+                       AND version = sent_version AND platform_state = his_state))
+                       ORDER BY changed_ms LIMIT $2)",
                     &[items_before_ms.into(), CHUNK.into()],
                 )?;
                 for sql in [

@@ -9,9 +9,10 @@ use banyan_store::vault::{MasterKey, Vault};
 use tempfile::TempDir;
 
 use super::Outbox;
-use super::forming::Sender;
-use super::items::{Moment, Stage};
+use super::forming::{Latest, Sender};
+use super::items::Stage;
 use super::messages::{Blamed, Step};
+use super::taking::Moment;
 use crate::rows::{Row, Taken};
 
 const NOW_MS: i64 = 1_772_337_600_000;
@@ -66,7 +67,10 @@ async fn send_all(outbox: &Outbox, refuses: &str) -> usize {
             let request: ReportRequest = wire::read(&json).unwrap();
             assert_eq!(request.orgRequestId.as_str(), message.name);
             if json.contains(&format!("\"{refuses}\"")) {
-                let blamed = outbox.refused(message.id, "不合格", NOW_MS).await.unwrap();
+                let blamed = outbox
+                    .refused(message.id, &sender(), "不合格", NOW_MS)
+                    .await
+                    .unwrap();
                 let alone = request.persons().len() == 1;
                 assert!(blamed == Blamed::Divided || alone);
             } else {
@@ -111,7 +115,9 @@ async fn a_name_that_was_taken_is_given_up_for_another() {
     outbox.form(&sender(), NOW_MS, 10).await.unwrap();
     let first = outbox.due(Step::Send, NOW_MS, 10).await.unwrap();
     // Somebody used the name for something else.
-    let blamed = outbox.refused(first[0].id, "同号内容不同", NOW_MS).await;
+    let blamed = outbox
+        .refused(first[0].id, &sender(), "同号内容不同", NOW_MS)
+        .await;
     assert_eq!(blamed.unwrap(), Blamed::Divided);
     let second = outbox.due(Step::Send, NOW_MS, 10).await.unwrap();
     assert_eq!((first.len(), second.len()), (1, 1));
@@ -144,6 +150,13 @@ async fn what_waits_for_a_night_that_lies_too_far_off_is_pulled_forward() {
     };
     outbox.take(debts(1), later).await.unwrap();
     assert_eq!(outbox.form(&sender(), NOW_MS, 10).await.unwrap(), 0);
-    outbox.pull_forward(NOW_MS, NOW_MS).await.unwrap();
+    outbox
+        .pull_forward(Latest {
+            night_ms: NOW_MS,
+            retry_ms: NOW_MS,
+            question_ms: NOW_MS,
+        })
+        .await
+        .unwrap();
     assert_eq!(outbox.form(&sender(), NOW_MS, 10).await.unwrap(), 1);
 }

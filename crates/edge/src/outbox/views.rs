@@ -6,7 +6,7 @@ use super::Outbox;
 use super::items::{BatchId, Item, Stage, concat_item_columns, read_item};
 
 /// How much stands where.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Backlog {
     /// Debts to be reported.
     pub(crate) waiting_items: i64,
@@ -18,7 +18,11 @@ pub(crate) struct Backlog {
     pub(crate) oldest_unsent_ms: Option<i64>,
     /// Messages whose outcome is awaited.
     pub(crate) awaited: i64,
-    /// Debts that the platform refused.
+    /// Since when the oldest of them is.
+    pub(crate) oldest_awaited_ms: Option<i64>,
+    /// Why the oldest unsent message was not sent when it was tried last, in Chinese.
+    pub(crate) unsent_fault: Option<String>,
+    /// Debts of which the platform refused what was last said.
     pub(crate) refused_items: i64,
     /// When the platform last took a message.
     pub(crate) last_accepted_ms: Option<i64>,
@@ -62,17 +66,31 @@ impl Outbox {
                     },
                 )?;
                 tx.query_opt(
-                    "SELECT COUNT(*) FROM message WHERE state = 1 AND state < 2",
+                    "SELECT COUNT(*), MIN(accepted_ms) FROM message WHERE state = 1 AND state < 2",
                     &[],
                     |row| {
                         backlog.awaited = row.get(0)?;
+                        backlog.oldest_awaited_ms = row.get(1)?;
                         Ok(())
                     },
                 )?;
-                tx.query_opt("SELECT COUNT(*) FROM item WHERE stage = 3", &[], |row| {
-                    backlog.refused_items = row.get(0)?;
-                    Ok(())
-                })?;
+                tx.query_opt(
+                    "SELECT COUNT(*) FROM item WHERE fault IS NOT NULL",
+                    &[],
+                    |row| {
+                        backlog.refused_items = row.get(0)?;
+                        Ok(())
+                    },
+                )?;
+                tx.query_opt(
+                    "SELECT fault FROM message WHERE state = 0 AND state < 2 AND fault IS NOT NULL
+                     ORDER BY id LIMIT 1",
+                    &[],
+                    |row| {
+                        backlog.unsent_fault = row.get(0)?;
+                        Ok(())
+                    },
+                )?;
                 tx.query_opt(
                     "SELECT accepted_ms FROM message WHERE accepted_ms IS NOT NULL
                      ORDER BY id DESC LIMIT 1",
@@ -89,8 +107,9 @@ impl Outbox {
 
     /// The debts that the platform refused, the latest first.
     pub(crate) async fn refused_items(&self, most: i64) -> Result<Vec<Item>, StoreError> {
-        const SQL: &str =
-            concat_item_columns!("FROM item WHERE stage = 3 ORDER BY changed_ms DESC LIMIT $1");
+        const SQL: &str = concat_item_columns!(
+            "FROM item WHERE fault IS NOT NULL ORDER BY changed_ms DESC LIMIT $1"
+        );
         self.db.query(SQL, &[most.into()], read_item).await
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::LOOK_EVERY;
 use crate::edge::Edge;
 use crate::files::{FileEnd, FileTrouble, Folder, TakesRows, in_chinese};
-use crate::outbox::items::Moment;
+use crate::outbox::taking::Moment;
 use crate::rows::{Row, Taken};
 
 /// The folder, if there is one, and when it was looked at.

@@ -5,7 +5,7 @@
 //! the same work due when it starts again.
 
 mod files;
-mod presence;
+pub(crate) mod presence;
 mod transmit;
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::edge::Edge;
 
-pub(crate) use transmit::said;
+pub(crate) use transmit::{LONGEST_FOLLOW_UP_MS, said};
 
 /// No retry waits longer.
 pub(crate) const LONGEST_WAIT_MS: i64 = 5 * 60_000;
@@ -109,20 +109,28 @@ impl Rounds {
         progress |= transmit::follow_up(edge).await?;
         presence::tell(edge, now_ms).await?;
         self.probe(edge, now_ms).await;
-        if now_ms - self.pruned_ms >= PRUNE_EVERY_MS {
-            let keep = &edge.settings.retention;
-            let more = edge
-                .outbox
-                .prune(
-                    now_ms - keep.item_days * DAY_MS,
-                    now_ms - keep.message_days * DAY_MS,
-                )
-                .await?;
-            if !more {
-                self.pruned_ms = now_ms;
-            }
-        }
+        self.prune(edge, now_ms).await?;
         Ok(progress)
+    }
+
+    /// Forgets what is over, by the platform's clock: ours alone is not trusted with that.
+    async fn prune(&mut self, edge: &Edge, now_ms: i64) -> Result<(), StoreError> {
+        let Some(skew_ms) = edge.line.record().skew_ms else {
+            return Ok(());
+        };
+        if (now_ms - self.pruned_ms).abs() < PRUNE_EVERY_MS {
+            return Ok(());
+        }
+        let keep = &edge.settings.retention;
+        let before_ms = |days: i64| (now_ms + skew_ms).saturating_sub(days.saturating_mul(DAY_MS));
+        let more = edge
+            .outbox
+            .prune(before_ms(keep.item_days), before_ms(keep.message_days))
+            .await?;
+        if !more {
+            self.pruned_ms = now_ms;
+        }
+        Ok(())
     }
 
     /// While nobody calls, a question without effect says whether clock, network, key and platform
@@ -131,7 +139,7 @@ impl Rounds {
         let every_ms = edge.settings.sending.probe_every_ms;
         let record = edge.line.record();
         let last_ms = record.answered_ms.unwrap_or(0).max(self.probed_ms);
-        if every_ms <= 0 || now_ms - last_ms < every_ms || edge.line.is_away() {
+        if every_ms <= 0 || (now_ms - last_ms).abs() < every_ms || edge.line.is_away() {
             return;
         }
         self.probed_ms = now_ms;

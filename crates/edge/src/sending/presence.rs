@@ -18,7 +18,7 @@ use banyan_protocol::wire::{ExtData, Scalar as _};
 use banyan_store::db::StoreError;
 use serde_json::Value;
 
-use super::transmit::is_about_content;
+use super::transmit::field;
 use crate::edge::Edge;
 
 /// The places in a period: whoever is refused both is at least the third.
@@ -31,8 +31,8 @@ pub(super) async fn tell(edge: &Edge, now_ms: i64) -> Result<(), StoreError> {
         return Ok(());
     }
     let period = now_ms.div_euclid(every_ms);
-    let sought_ms = edge.twin_sought_ms.load(Ordering::Relaxed);
-    if sought_ms > 0 && sought_ms.div_euclid(every_ms) == period {
+    let asked_ms = edge.twin_asked_ms.load(Ordering::Relaxed);
+    if asked_ms > 0 && asked_ms.div_euclid(every_ms) == period {
         return Ok(());
     }
     let said = edge.outbox.presence(period).await?;
@@ -43,9 +43,9 @@ pub(super) async fn tell(edge: &Edge, now_ms: i64) -> Result<(), StoreError> {
                 edge.outbox.placed(period, place).await?;
                 place
             }
-            // Tried again in the next round that finds the platform; not granted is not known.
+            // It is not known, and asked again in the next period.
             Err(CallFault::Refused { .. }) => {
-                edge.twin_sought_ms.store(now_ms, Ordering::Relaxed);
+                edge.twin_asked_ms.store(now_ms, Ordering::Relaxed);
                 return Ok(());
             }
             Err(_) => return Ok(()),
@@ -62,6 +62,7 @@ pub(super) async fn tell(edge: &Edge, now_ms: i64) -> Result<(), StoreError> {
     } else {
         edge.twin_seen_ms.store(0, Ordering::Relaxed);
     }
+    edge.twin_asked_ms.store(now_ms, Ordering::Relaxed);
     edge.twin_sought_ms.store(now_ms, Ordering::Relaxed);
     Ok(())
 }
@@ -89,7 +90,8 @@ async fn take_place(edge: &Edge, period: i64, token: &str) -> Result<i64, CallFa
             .await
         {
             Ok(_) => return Ok(place),
-            Err(fault) if is_about_content(&fault) => {}
+            // The name is taken, by other content. Any other refusal says nothing of anybody.
+            Err(CallFault::Refused { message, .. }) if field(&message) == "orgRequestId" => {}
             Err(fault) => return Err(fault),
         }
     }
@@ -111,6 +113,13 @@ async fn second_was_taken(edge: &Edge, period: i64) -> bool {
         .is_ok()
 }
 
+/// Whether a message's name is one of these.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+const PREFIX: &str = "EDGE-";
+
 fn name(period: i64, place: i64) -> Option<OrgRequestId> {
-    OrgRequestId::parse(&format!("EDGE-{period}-{place}")).ok()
+    OrgRequestId::parse(&format!("{PREFIX}{period}-{place}")).ok()
 }

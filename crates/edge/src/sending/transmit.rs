@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::LONGEST_WAIT_MS;
 use crate::edge::Edge;
+use crate::line::{Trouble, in_chinese};
 use crate::outbox::forming::MessageKind;
 use crate::outbox::messages::{Blamed, Due, Step};
 use crate::outbox::outcomes::Outcome;
@@ -31,7 +32,7 @@ const RETRY: RetryPolicy = RetryPolicy {
     jitter: 0.2,
 };
 /// The longest between two questions about the same message.
-const LONGEST_FOLLOW_UP_MS: i64 = 6 * 3_600_000;
+pub(crate) const LONGEST_FOLLOW_UP_MS: i64 = 6 * 3_600_000;
 
 /// Makes and sends what is due; `true` where something moved on.
 pub(super) async fn send(edge: &Edge) -> Result<bool, StoreError> {
@@ -83,7 +84,7 @@ pub(super) async fn probe(edge: &Edge) {
             .await;
         let well = match &asked {
             Ok(_) => true,
-            Err(fault) => is_about_content(fault),
+            Err(fault) => Refusal::of(fault) == Some(Refusal::Content),
         };
         if !well {
             edge.note_call(Interface::OrgMdl005, began_ms, said(asked.as_ref().err()));
@@ -100,12 +101,37 @@ pub(crate) fn said(fault: Option<&CallFault>) -> String {
     }
 }
 
-/// Whether the platform refused what the message says, rather than who says it or when.
-pub(crate) fn is_about_content(fault: &CallFault) -> bool {
-    matches!(fault, CallFault::Refused { code, .. } if matches!(
-        ResultCode::from_code(code),
-        Some(ResultCode::BadParameter | ResultCode::BadRequest)
-    ))
+/// What a refusal is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// What the message says of debts and persons, or its own name.
+    Content,
+    /// What it says of the hospital itself: to be mended in the settings or at the platform.
+    Registration,
+}
+
+impl Refusal {
+    /// `None` where the refusal is about who calls, when, or about the platform.
+    pub(crate) fn of(fault: &CallFault) -> Option<Self> {
+        let CallFault::Refused { code, message } = fault else {
+            return None;
+        };
+        match ResultCode::from_code(code)? {
+            ResultCode::BadParameter | ResultCode::BadRequest => Some(match field(message) {
+                "orgId" | "orgName" | "notifyUrl" => Self::Registration,
+                _ => Self::Content,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// The member that a refusal names first.
+pub(crate) fn field(message: &str) -> &str {
+    let end = message.find(|letter: char| !letter.is_ascii_alphanumeric());
+    message
+        .get(..end.unwrap_or(message.len()))
+        .unwrap_or_default()
 }
 
 async fn each<F, Fut>(edge: &Edge, due: Vec<Due>, places: usize, one: F) -> Result<bool, StoreError>
@@ -135,7 +161,18 @@ where
 }
 
 async fn send_one(edge: Edge, due: Due) -> Result<bool, StoreError> {
-    let content = edge.outbox.content(due.id).await?;
+    let content = match edge.outbox.content(due.id).await {
+        Err(StoreError::Corrupt(why)) => {
+            tracing::error!(
+                message = due.name,
+                why,
+                "a message can't be read; made anew"
+            );
+            edge.outbox.set_aside(due.id, edge.now_ms()).await?;
+            return Ok(true);
+        }
+        content => content?,
+    };
     let began_ms = edge.now_ms();
     let (interface, outcome) = match due.kind {
         MessageKind::Report => {
@@ -155,16 +192,31 @@ async fn send_one(edge: Edge, due: Due) -> Result<bool, StoreError> {
             )
         }
     };
-    edge.note_call(interface, began_ms, said(outcome.as_ref().err()));
     let now_ms = edge.now_ms();
-    match outcome {
-        Ok(()) => {
+    let fault = match outcome {
+        Ok(Receipt::Success) => {
+            edge.note_call(interface, began_ms, said(None));
             let follow_up_ms = now_ms + edge.settings.sending.follow_up_after_ms;
             edge.outbox.accepted(due.id, now_ms, follow_up_ms).await?;
-            Ok(true)
+            return Ok(true);
         }
-        Err(CallFault::Refused { code, message }) if is_content_code(&code) => {
-            let blamed = edge.outbox.refused(due.id, &message, now_ms).await?;
+        // The guide's 上报状态 says only whether the data came in: it did not, this time.
+        Ok(Receipt::Fail) => {
+            edge.note_call(interface, began_ms, "fail".to_owned());
+            let text = "平台未接收（state=fail）".to_owned();
+            edge.line.note_trouble(Trouble::Platform(text.clone()));
+            wait(&edge, &due, now_ms, text).await?;
+            return Ok(false);
+        }
+        Err(fault) => fault,
+    };
+    edge.note_call(interface, began_ms, said(Some(&fault)));
+    match (Refusal::of(&fault), &fault) {
+        (Some(Refusal::Content), CallFault::Refused { code, message }) => {
+            let blamed = edge
+                .outbox
+                .refused(due.id, &edge.sender, message, now_ms)
+                .await?;
             tracing::warn!(
                 message = due.name,
                 items = due.item_count,
@@ -174,16 +226,36 @@ async fn send_one(edge: Edge, due: Due) -> Result<bool, StoreError> {
             );
             Ok(true)
         }
-        Err(fault) => {
-            let delay = RETRY.delay_after(due.attempts + 1, &*edge.random);
-            let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(LONGEST_WAIT_MS);
-            tracing::warn!(message = due.name, kind = fault.kind(), %fault, delay_ms, "not sent");
-            edge.outbox
-                .again(due.id, now_ms + delay_ms, Some(fault.to_string()))
-                .await?;
+        (Some(Refusal::Registration), CallFault::Refused { message, .. }) => {
+            if edge.outbox.renew(due.id, &edge.sender, now_ms).await? {
+                return Ok(true);
+            }
+            let member = field(message).to_owned();
+            tracing::error!(
+                message = due.name,
+                member,
+                "the hospital is registered otherwise"
+            );
+            edge.line
+                .note_trouble(Trouble::Registration(member.clone()));
+            wait(&edge, &due, now_ms, format!("平台不认本院的登记：{member}")).await?;
+            Ok(false)
+        }
+        _ => {
+            tracing::warn!(message = due.name, kind = fault.kind(), %fault, "not sent");
+            wait(&edge, &due, now_ms, in_chinese(&fault)).await?;
             Ok(false)
         }
     }
+}
+
+/// The message is tried again later.
+async fn wait(edge: &Edge, due: &Due, now_ms: i64, why: String) -> Result<(), StoreError> {
+    let delay = RETRY.delay_after(due.attempts + 1, &*edge.random);
+    let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(LONGEST_WAIT_MS);
+    edge.outbox
+        .again(due.id, now_ms + delay_ms, Some(why))
+        .await
 }
 
 async fn follow_up_one(edge: Edge, due: Due) -> Result<bool, StoreError> {
@@ -229,7 +301,7 @@ async fn follow_up_one(edge: Edge, due: Due) -> Result<bool, StoreError> {
             }
             Ok(is_complete)
         }
-        Err(fault) if is_about_content(&fault) => {
+        Err(fault) if Refusal::of(&fault) == Some(Refusal::Content) => {
             tracing::warn!(
                 message = due.name,
                 "the platform does not know a message; sent again"
@@ -242,7 +314,7 @@ async fn follow_up_one(edge: Edge, due: Due) -> Result<bool, StoreError> {
                 .again(
                     due.id,
                     now_ms + wait_ms.min(LONGEST_WAIT_MS),
-                    Some(fault.to_string()),
+                    Some(in_chinese(&fault)),
                 )
                 .await?;
             Ok(false)
@@ -258,39 +330,26 @@ fn question(edge: &Edge, name: OrgRequestId) -> ResultRequest {
     }
 }
 
-fn is_content_code(code: &str) -> bool {
-    matches!(
-        ResultCode::from_code(code),
-        Some(ResultCode::BadParameter | ResultCode::BadRequest)
-    )
-}
-
 /// A reply whose 状态 says whether the platform keeps what it was sent.
 trait Receipted: wire::Message {
-    fn receipt(self) -> (Receipt, Option<String>);
+    fn receipt(&self) -> Receipt;
 }
 
 impl Receipted for ReportReply {
-    fn receipt(self) -> (Receipt, Option<String>) {
-        (self.state, self.msg.map(|msg| msg.as_str().to_owned()))
+    fn receipt(&self) -> Receipt {
+        self.state
     }
 }
 
 impl Receipted for UpdateReply {
-    fn receipt(self) -> (Receipt, Option<String>) {
-        (self.state, self.msg.map(|msg| msg.as_str().to_owned()))
+    fn receipt(&self) -> Receipt {
+        self.state
     }
 }
 
-fn receipt<R: Receipted>(json: &str) -> Result<(), CallFault> {
+fn receipt<R: Receipted>(json: &str) -> Result<Receipt, CallFault> {
     let reply: R = wire::read(json).map_err(CallFault::BadReply)?;
-    match reply.receipt() {
-        (Receipt::Success, _) => Ok(()),
-        (Receipt::Fail, msg) => Err(CallFault::Refused {
-            code: ResultCode::BadParameter.code().to_owned(),
-            message: msg.unwrap_or_else(|| "平台未说明原因".to_owned()),
-        }),
-    }
+    Ok(reply.receipt())
 }
 
 fn limit(most: usize) -> i64 {
