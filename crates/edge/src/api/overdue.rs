@@ -166,14 +166,16 @@ async fn take(edge: &Edge, rows: Vec<(String, Row)>, at_once: bool) -> Answer {
         })
         .collect();
     let refused_count = refused.len();
-    let data = json!({
-        "batchId": batch,
+    let mut data = json!({
         "accepted": accepted,
         "repeated": repeated,
         "withoutIndex": without_index,
         "refused": refused,
         "sendAfter": time(moment.report_due_ms),
     });
+    if let Some(batch) = batch {
+        data["batchId"] = batch.into();
+    }
     if refused_count == 0 {
         return Ok(Reply::done(data));
     }

@@ -72,7 +72,7 @@ fn overdue() -> Vec<Route> {
                  断网、重启都不会丢；没有收到答复就原样再交一次，不会重复计入。",
             )
             .body(shapes::REPORT)
-            .data(taken()),
+            .data(reported()),
         post(OVERDUE, "settle", "/v1/overdue/settle", "结清")
             .about("已上报的欠费缴清后告知，立即上报平台；尚未上报的不再上报。")
             .body(shapes::CHANGE)
@@ -335,6 +335,13 @@ fn post(group: &'static str, id: &str, path: &str, title: &str) -> Route {
     }
 }
 
+/// What is answered to reports.
+fn reported() -> Vec<Member> {
+    let mut members = vec![Member::text("batchId", "批次号").note("以此查询这一批的进展")];
+    members.extend(taken());
+    members
+}
+
 /// What is answered to rows.
 fn taken() -> Vec<Member> {
     let refused = vec![
@@ -343,7 +350,6 @@ fn taken() -> Vec<Member> {
         Member::text("reason", "原因"),
     ];
     vec![
-        Member::text("batchId", "批次号").note("以此查询这一批的进展"),
         whole("accepted", "新受理项数"),
         whole("repeated", "此前已受理项数").note("未重复计入"),
         whole("withoutIndex", "没有主索引的项数")

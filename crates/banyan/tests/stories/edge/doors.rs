@@ -91,6 +91,8 @@ on_both_engines! {
         let heard = his.asked.lock().await.join("\n");
         assert!(heard.contains("Bearer his-key") && heard.contains(r#"{"orgTraceId":"T1"}"#), "{heard}");
         assert_eq!(edge.item("T1").await["state"], "1", "the ledger learned it");
+        edge.settle(&story).await;
+        assert_eq!(edge.item("T1").await["platformState"], "1", "and says so, for the answer may be lost");
         // It forgot: the ledger remembers. It fails: no answer is better than a wrong one.
         his.says(404, "").await;
         assert_eq!(ask(&edge, Interface::Org001, &question("T2")).await.1, json!({ "state": "0" }));

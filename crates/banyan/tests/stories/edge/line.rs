@@ -146,7 +146,9 @@ on_both_engines! {
             let said = edge.post("/v1/overdue/query", &body).await;
             assert_eq!((&*said.code, said.data["next"].as_str(), said.data["source"].as_str()), ("000000", Some("1"), Some("rule")), "{said:?}");
         }
-        // By now nobody waits for the line.
+        // By now nobody waits for the line, nor for an index that nobody can ask for.
+        let unknown = super::place::at_the_window(&story.citizens[1]);
+        assert_eq!(edge.post("/v1/overdue/query", &unknown).await.data["source"], "rule");
         let taken = line.counts().taken;
         assert_eq!(edge.post("/v1/overdue/query", &body).await.data["source"], "rule");
         assert_eq!(line.counts().taken, taken);

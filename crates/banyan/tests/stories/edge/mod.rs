@@ -6,5 +6,6 @@ mod dropped;
 mod faults;
 mod input;
 mod line;
+mod outcomes;
 mod pages;
 mod place;
