@@ -484,6 +484,7 @@ pub fn usual_grants(kind: Kind) -> Vec<Interface> {
     let rooms: &[Room] = match kind {
         Kind::Hospital => &[Room::Overdue, Room::HealthCard],
         Kind::Mzt => return vec![Interface::OrgMdl002, Interface::OrgMdl004],
+        Kind::Insurer => &[Room::Supplement],
     };
     Interface::ALL
         .into_iter()

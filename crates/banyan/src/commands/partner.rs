@@ -271,5 +271,6 @@ const fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Hospital => "医疗机构",
         Kind::Mzt => "闽政通",
+        Kind::Insurer => "保险渠道",
     }
 }

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 use banyan_protocol::ambient::SharedClock;
 use banyan_store::db::{Db, StoreError};
-use banyan_store::health_card::imports::{self, Progress};
 use banyan_store::health_card::{Claim, Registered, register_all};
 use banyan_store::ids::{HealthCardPersonId, Ids};
+use banyan_store::imports::{self, Progress};
 use banyan_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 

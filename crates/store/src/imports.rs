@@ -1,5 +1,6 @@
-//! How far the import of a file has come, so that it goes on where it stopped and nothing of its
-//! report is lost or said twice.
+//! How far the import of an operator's file has come, so that it goes on where it stopped and nothing
+//! of its report is lost or said twice. A file that is imported for more than one purpose has a
+//! digest for each.
 
 use crate::db::{Db, StoreError, Tx};
 
