@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod overdue;
 pub mod refusal;
 pub mod settings;
+pub mod supplement;
 pub mod token;
 pub mod web;
 pub mod work;

@@ -19,6 +19,8 @@ mod ledger;
 pub mod medicine_box;
 pub mod past_illness;
 pub mod payments;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 
 pub use ledger::{Kept, Page, Record, Version, What};
