@@ -1,5 +1,6 @@
 //! 现金支付人员信息接受 (CI00.02.00.07), 统一对外接口 3.5.
 
+use super::said::Spoken as _;
 use super::{CertNo, Faults, PersonName, Said, ServiceId};
 use crate::dictionaries::PayKind;
 use crate::message;
@@ -34,6 +35,24 @@ message! {
 }
 
 impl CashPaymentRequest {
+    /// The text of a member as it was said; `None` where it was missing.
+    #[must_use]
+    pub fn said(&self, member: &str) -> Option<&str> {
+        match member {
+            "hi_pay_no" => self.hi_pay_no.spoken(),
+            "hi_pay_date" => self.hi_pay_date.spoken(),
+            "medfee_sumamt" => self.medfee_sumamt.spoken(),
+            "pay_kind" => self.pay_kind.spoken(),
+            "name" => self.name.spoken(),
+            "idcard" => self.idcard.spoken(),
+            "appid" => self.appid.spoken(),
+            "service_id" => self.service_id.spoken(),
+            "org_code" => self.org_code.spoken(),
+            "region" => self.region.spoken(),
+            _ => None,
+        }
+    }
+
     /// What is off, for the channel's validation to decide.
     #[must_use]
     pub fn faults(&self, app_id: &str) -> Faults {

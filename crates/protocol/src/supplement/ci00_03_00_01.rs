@@ -13,7 +13,7 @@ message! {
         /// 姓名
         name: PersonName,
         /// 服务 id
-        /// 修订版 1.2 起增加；只有一个服务的渠道可不传。
+        /// 修订版 1.2 起增加；不传时按渠道开通的全部服务回答。
         serviceId: Option<ServiceId>,
     }
 }

@@ -1,5 +1,6 @@
 //! 理赔信息接收 (CI00.03.00.03), 统一对外接口 3.4.
 
+use super::said::Spoken as _;
 use super::{CaseNo, CertNo, Faults, MAX_ROWS_PER_CALL, PersonName, Said, ServiceId};
 use crate::message;
 use crate::wire::FieldFault;
@@ -33,7 +34,7 @@ message! {
         /// 发票总金额
         invoiceTotal: Said<40>,
         /// 服务 id
-        /// 修订版 1.2 起增加；只有一个服务的渠道可不传。
+        /// 修订版 1.2 起增加，可不传；与渠道、案件号一起标识一条理赔。
         serviceId: Option<ServiceId>,
         /// 责任 1 剩余免赔额
         /// 修订版 1.2 起增加。
@@ -104,6 +105,26 @@ impl ClaimsRequest {
 }
 
 impl Claim {
+    /// The text of a member as it was said; `None` where it was missing.
+    #[must_use]
+    pub fn said(&self, member: &str) -> Option<&str> {
+        match member {
+            "caseNo" => self.caseNo.spoken(),
+            "certType" => self.certType.spoken(),
+            "certno" => self.certno.spoken(),
+            "psnName" => self.psnName.spoken(),
+            "closeTime" => self.closeTime.spoken(),
+            "year" => self.year.spoken(),
+            "claimTotal" => self.claimTotal.spoken(),
+            "invoiceTotal" => self.invoiceTotal.spoken(),
+            "serviceId" => self.serviceId.spoken(),
+            "dut0LeaDed" => self.duty_one_left(),
+            "dutTLeaDed" => self.dutTLeaDed.spoken(),
+            "dutFLeaDed" => self.dutFLeaDed.spoken(),
+            _ => None,
+        }
+    }
+
     /// 责任 1 剩余免赔额, under whichever of its two names it came.
     #[must_use]
     pub fn duty_one_left(&self) -> Option<&str> {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::Deserializer;
 use serde::ser::SerializeMap;
 
-use crate::wire::{Kind, Member, OrEmpty, Text};
+use crate::wire::{Kind, Member, OrEmpty, Private, Text};
 
 /// A member that the tables require and that partners nevertheless leave out or fill with
 /// anything: any string of at most `MAX` characters, the empty one included.
@@ -31,6 +31,36 @@ impl<const MAX: usize> Said<MAX> {
     #[must_use]
     pub fn filled(&self) -> Option<&str> {
         self.text().map(str::trim).filter(|text| !text.is_empty())
+    }
+}
+
+/// A member that stands as a string on the wire, whatever its type: how it was said.
+pub(super) trait Spoken {
+    /// Its text; `None` where it was missing.
+    fn spoken(&self) -> Option<&str>;
+}
+
+impl<const MAX: usize> Spoken for Said<MAX> {
+    fn spoken(&self) -> Option<&str> {
+        self.text()
+    }
+}
+
+impl<const MAX: usize> Spoken for Text<MAX> {
+    fn spoken(&self) -> Option<&str> {
+        Some(self.as_str())
+    }
+}
+
+impl<const MAX: usize> Spoken for Private<Text<MAX>> {
+    fn spoken(&self) -> Option<&str> {
+        self.expose().spoken()
+    }
+}
+
+impl<T: Spoken> Spoken for Option<T> {
+    fn spoken(&self) -> Option<&str> {
+        self.as_ref().and_then(Spoken::spoken)
     }
 }
 

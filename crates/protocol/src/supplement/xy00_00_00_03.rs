@@ -1,6 +1,7 @@
 //! 历史案件迁移与小药箱数据同步 (XY00.00.00.03), 统一对外接口 3.6 and 3.7: two messages under one code, told
 //! apart by their `topic`.
 
+use super::said::Spoken as _;
 use super::{CaseNo, CertNo, Faults, MAX_ROWS_PER_CALL, PersonName, Said, ServiceId};
 use crate::dictionaries::{OrderStatus, Topic};
 use crate::message;
@@ -127,6 +128,20 @@ message! {
         serviceId: ServiceId,
         /// 订单状态
         status: OrderStatus,
+    }
+}
+
+impl MedicineBoxOrder {
+    /// The text of a member as it was said; `None` where it was missing.
+    #[must_use]
+    pub fn said(&self, member: &str) -> Option<&str> {
+        match member {
+            "psnName" => self.psnName.spoken(),
+            "certno" => self.certno.spoken(),
+            "serviceId" => self.serviceId.spoken(),
+            "status" => Some(self.status.code()),
+            _ => None,
+        }
     }
 }
 
@@ -266,6 +281,77 @@ message! {
 }
 
 impl HistoricalCase {
+    /// The text of a member as it was said; `None` where it was missing.
+    #[must_use]
+    pub fn said(&self, member: &str) -> Option<&str> {
+        match member {
+            "reportTime" => self.reportTime.spoken(),
+            "applyMethod" => self.applyMethod.spoken(),
+            "caseNo" => self.caseNo.spoken(),
+            "closeTime" => self.closeTime.spoken(),
+            "insuredName" => self.insuredName.spoken(),
+            "insuredCertType" => self.insuredCertType.spoken(),
+            "insuredCertno" => self.insuredCertno.spoken(),
+            "insuredSex" => self.insuredSex.spoken(),
+            "mainDiagName" => self.mainDiagName.spoken(),
+            "mainDiagCode" => self.mainDiagCode.spoken(),
+            "previousIllnessName" => self.previousIllnessName.spoken(),
+            "previousIllnessCode" => self.previousIllnessCode.spoken(),
+            "invoiceNum" => self.invoiceNum.spoken(),
+            "invoiceAmt" => self.invoiceAmt.spoken(),
+            "socialPayAmt" => self.socialPayAmt.spoken(),
+            "scopeInSelfAmt" => self.scopeInSelfAmt.spoken(),
+            "scopeOutSelfAmt" => self.scopeOutSelfAmt.spoken(),
+            "scopeInExceptAmt" => self.scopeInExceptAmt.spoken(),
+            "scopeOutExceptAmt" => self.scopeOutExceptAmt.spoken(),
+            "reasonableAmtOne" => self.reasonableAmtOne.spoken(),
+            "compenRatioOne" => self.compenRatioOne.spoken(),
+            "compenAmtOne" => self.compenAmtOne.spoken(),
+            "reasonableAmtTwo" => self.reasonableAmtTwo.spoken(),
+            "compenRatioTwo" => self.compenRatioTwo.spoken(),
+            "compenAmtTwo" => self.compenAmtTwo.spoken(),
+            "reasonableAmtThree" => self.reasonableAmtThree.spoken(),
+            "compenRatioThree" => self.compenRatioThree.spoken(),
+            "compenAmtThree" => self.compenAmtThree.spoken(),
+            "reasonableAmtFour" => self.reasonableAmtFour.spoken(),
+            "compenRatioFour" => self.compenRatioFour.spoken(),
+            "compenAmtFour" => self.compenAmtFour.spoken(),
+            "reasonableAmtFive" => self.reasonableAmtFive.spoken(),
+            "compenRatioFive" => self.compenRatioFive.spoken(),
+            "compenAmtFive" => self.compenAmtFive.spoken(),
+            "reasonableAmtSix" => self.reasonableAmtSix.spoken(),
+            "compenRatioSix" => self.compenRatioSix.spoken(),
+            "compenAmtSix" => self.compenAmtSix.spoken(),
+            "reasonableAmtSeven" => self.reasonableAmtSeven.spoken(),
+            "compenRatioSeven" => self.compenRatioSeven.spoken(),
+            "compenAmtSeven" => self.compenAmtSeven.spoken(),
+            "caseStaus" => self.caseStaus.spoken(),
+            "claimConclus" => self.claimConclus.spoken(),
+            "reason" => self.reason.spoken(),
+            "compenAmt" => self.compenAmt.spoken(),
+            "payTime" => self.payTime.spoken(),
+            "fixmedinsName" => self.fixmedinsName.spoken(),
+            "dischargeTime" => self.dischargeTime.spoken(),
+            "speciDrugNameOne" => self.speciDrugNameOne.spoken(),
+            "speciDrugPriceOne" => self.speciDrugPriceOne.spoken(),
+            "speciDrugNumOne" => self.speciDrugNumOne.spoken(),
+            "speciDrugNameTwo" => self.speciDrugNameTwo.spoken(),
+            "speciDrugPriceTwo" => self.speciDrugPriceTwo.spoken(),
+            "speciDrugNumTwo" => self.speciDrugNumTwo.spoken(),
+            "speciDrugNameThree" => self.speciDrugNameThree.spoken(),
+            "speciDrugPriceThree" => self.speciDrugPriceThree.spoken(),
+            "speciDrugNumThree" => self.speciDrugNumThree.spoken(),
+            "speciDrugNameFour" => self.speciDrugNameFour.spoken(),
+            "speciDrugPriceFour" => self.speciDrugPriceFour.spoken(),
+            "speciDrugNumFour" => self.speciDrugNumFour.spoken(),
+            "speciDrugNameFive" => self.speciDrugNameFive.spoken(),
+            "speciDrugPriceFive" => self.speciDrugPriceFive.spoken(),
+            "speciDrugNumFive" => self.speciDrugNumFive.spoken(),
+            "serviceId" => self.serviceId.spoken(),
+            _ => None,
+        }
+    }
+
     /// Each member as the table describes it.
     fn look(&self, place: &str, faults: &mut Faults) {
         faults.time(place, "reportTime", &self.reportTime);

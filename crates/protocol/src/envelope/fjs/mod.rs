@@ -153,7 +153,7 @@ impl Peer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MissingKey {
     /// Our own private key.
-    #[error("平台尚未设置 RSA 私钥（supplement.rsa_key_file）")]
+    #[error("RSA、PKCS7 须给出平台用于该渠道的私钥（--own-key-file）")]
     Own,
     /// The channel's public key.
     #[error("RSA、PKCS7 须登记渠道的公钥或证书（--key-file）")]
