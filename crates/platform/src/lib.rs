@@ -18,6 +18,7 @@ pub mod masking;
 pub mod metrics;
 pub mod overdue;
 pub mod refusal;
+pub mod resident_number;
 pub mod settings;
 pub mod supplement;
 pub mod token;

@@ -19,6 +19,21 @@ pub struct Progress {
     pub done: bool,
 }
 
+impl Progress {
+    /// How far it is after so many more records; `report` is what they add to it.
+    #[must_use]
+    pub fn after(&self, records: u64, counts: String, report: String, done: bool) -> Self {
+        let more = |length: i64, by: u64| length.saturating_add_unsigned(by);
+        Self {
+            records_done: more(self.records_done, records),
+            counts,
+            report_bytes: more(self.report_bytes, self.last_report.len() as u64),
+            last_report: report,
+            done,
+        }
+    }
+}
+
 /// How far the import of the file with this digest has come; `None` where it never began.
 ///
 /// # Errors

@@ -235,7 +235,7 @@ impl Span {
 }
 
 /// What stands between separators, as people write lists; `+` joins a cause and what it led to.
-fn parts(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split([
         ',', '，', ';', '；', '、', '|', '/', '+', '*', ' ', '\u{3000}', '\n', '\t',
     ])
