@@ -51,7 +51,7 @@ const PLATFORM: Kind = Kind {
         "tls.certificate_file",
         "tls.key_file",
         "inbound.max_body_bytes",
-    "inbound.max_insurer_body_bytes",
+        "inbound.max_insurer_body_bytes",
         "inbound.timeout_ms",
         "inbound.freshness_ms",
         "inbound.replay_capacity",

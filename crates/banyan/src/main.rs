@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    appeal, audit, batch, call, callback, conformance, doctor, edge, insurer, interface, migrate, partner,
-    person, sandbox, serve,
+    appeal, audit, batch, call, callback, conformance, doctor, edge, insurer, interface, migrate,
+    partner, person, sandbox, serve,
 };
 
 #[global_allocator]

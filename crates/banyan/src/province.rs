@@ -23,9 +23,9 @@ use banyan_protocol::ambient::World;
 use banyan_protocol::dictionaries::{EncType, SignType};
 use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_sandbox::{
-    Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, InsurerAccess, MztAccess, MztChannel,
-    MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHis, SimulatedHospital, Traffic,
-    citizens,
+    Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, InsurerAccess, MztAccess,
+    MztChannel, MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHis, SimulatedHospital,
+    Traffic, citizens,
 };
 use banyan_store::health_card::{Claim, register_all};
 use banyan_store::ids::HealthCardPersonId;
@@ -490,9 +490,10 @@ async fn insurer(
     service_ids: &[&str],
 ) -> Result<InsurerAccess> {
     for second_look in [false, true] {
-        let found = desk.partners().await?.into_iter().find(|partner| {
-            partner.profile.kind == Kind::Insurer && partner.profile.name == name
-        });
+        let found =
+            desk.partners().await?.into_iter().find(|partner| {
+                partner.profile.kind == Kind::Insurer && partner.profile.name == name
+            });
         if let Some(partner) = found {
             let channel = desk.channel(&partner.profile.app_id).await?;
             return Ok(InsurerAccess {

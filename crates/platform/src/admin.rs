@@ -104,11 +104,7 @@ impl Desk {
         self.add(new, None).await
     }
 
-    async fn add(
-        &self,
-        new: NewPartner,
-        channel: Option<Channel>,
-    ) -> Result<Issued, AdminError> {
+    async fn add(&self, new: NewPartner, channel: Option<Channel>) -> Result<Issued, AdminError> {
         let profile = self.profile(new)?;
         let secret = code(&*self.world.random);
         let issued = Issued {

@@ -130,9 +130,8 @@ impl App {
             )));
         }
         let map_file = settings.supplement.illness_map_file.as_deref();
-        let illnesses = IllnessMap::load(map_file).map_err(|fault| {
-            OpenError::Setting(format!("supplement.illness_map_file：{fault}"))
-        })?;
+        let illnesses = IllnessMap::load(map_file)
+            .map_err(|fault| OpenError::Setting(format!("supplement.illness_map_file：{fault}")))?;
         let lock = lock_alone(&settings.database_url)?;
         let mut db_settings = DbSettings::new(&*settings.database_url.0);
         db_settings.pg_write_connections = settings.database_write_connections;

@@ -73,8 +73,8 @@ impl InsurerChannel {
     /// What can't be, in Chinese.
     pub fn new(set: &channels::Channel) -> Result<Self, String> {
         let level = fjs::Level::from_number(set.level).ok_or("安全等级应为 1 至 4")?;
-        let enc_type = EncType::from_code(&set.enc_type)
-            .ok_or("加解密方式应为 SM4、AES、RSA、PKCS7 之一")?;
+        let enc_type =
+            EncType::from_code(&set.enc_type).ok_or("加解密方式应为 SM4、AES、RSA、PKCS7 之一")?;
         let sign_type =
             SignType::from_code(&set.sign_type).ok_or("签名方式应为 SM3、MD5、RSA 之一")?;
         let bad = |whose: &'static str| move |error| format!("{whose}：{error}");
@@ -193,7 +193,10 @@ impl Directory {
             ..Known::default()
         };
         let mut channels: HashMap<PartnerId, channels::Channel> =
-            channels::all(&self.db, &self.vault).await?.into_iter().collect();
+            channels::all(&self.db, &self.vault)
+                .await?
+                .into_iter()
+                .collect();
         for partner in partners::all(&self.db, &self.vault, now_ms).await? {
             let channel = channels.remove(&partner.id);
             let old = known.by_id.get(&partner.id).map(|old| old.memory.clone());

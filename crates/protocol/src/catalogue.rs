@@ -373,8 +373,7 @@ impl Interface {
             }
             Self::Ci00030003 => {
                 &const {
-                    unified("CI00.03.00.03", "理赔信息接收", "3.4")
-                        .taking(ClaimsRequest::FIELDS)
+                    unified("CI00.03.00.03", "理赔信息接收", "3.4").taking(ClaimsRequest::FIELDS)
                 }
             }
             Self::Ci00020007 => {

@@ -37,7 +37,9 @@ fn bytes(length: usize) -> Vec<u8> {
 
 #[test]
 fn aes_ecb_is_that_of_openssl_both_ways() {
-    let Some(openssl) = Openssl::find() else { return };
+    let Some(openssl) = Openssl::find() else {
+        return;
+    };
     let key = *b"Kq7!\x00\xff\x80z\xe6\xa6\x950123A";
     let hex_key = hex::encode(key);
     for length in LENGTHS {
@@ -52,7 +54,9 @@ fn aes_ecb_is_that_of_openssl_both_ways() {
 
 #[test]
 fn md5_is_that_of_openssl() {
-    let Some(openssl) = Openssl::find() else { return };
+    let Some(openssl) = Openssl::find() else {
+        return;
+    };
     for length in LENGTHS {
         let plain = bytes(length);
         let theirs = openssl.run(&["dgst", "-md5", "-binary"], &plain);
@@ -62,24 +66,35 @@ fn md5_is_that_of_openssl() {
 
 #[test]
 fn rsa_decrypts_what_openssl_encrypted_and_the_other_way_round() {
-    let Some(openssl) = Openssl::find() else { return };
+    let Some(openssl) = Openssl::find() else {
+        return;
+    };
     let own = rsa::PrivateKey::from_pem(&pem("platform.key.pem")).unwrap();
     let public = rsa::PublicKey::from_pem(&pem("platform.pub.pem")).unwrap();
     let (key, public_file) = (key_file("platform.key.pem"), key_file("platform.pub.pem"));
     let (key, public_file) = (key.to_str().unwrap(), public_file.to_str().unwrap());
     for length in [0, 1, 244, 245] {
         let plain = bytes(length);
-        let theirs = openssl.run(&["pkeyutl", "-encrypt", "-pubin", "-inkey", public_file], &plain);
+        let theirs = openssl.run(
+            &["pkeyutl", "-encrypt", "-pubin", "-inkey", public_file],
+            &plain,
+        );
         assert_eq!(own.decrypt(&theirs, &SystemRandomness).unwrap(), plain);
         let ours = public.encrypt(&plain, &SystemRandomness).unwrap();
-        assert_eq!(openssl.run(&["pkeyutl", "-decrypt", "-inkey", key], &ours), plain);
+        assert_eq!(
+            openssl.run(&["pkeyutl", "-decrypt", "-inkey", key], &ours),
+            plain
+        );
     }
     // Blocks one after the other, each as openssl makes one.
     let plain = bytes(600);
     let blocks: Vec<u8> = plain
         .chunks(245)
         .flat_map(|block| {
-            openssl.run(&["pkeyutl", "-encrypt", "-pubin", "-inkey", public_file], block)
+            openssl.run(
+                &["pkeyutl", "-encrypt", "-pubin", "-inkey", public_file],
+                block,
+            )
         })
         .collect();
     assert_eq!(own.decrypt(&blocks, &SystemRandomness).unwrap(), plain);
@@ -95,7 +110,9 @@ fn rsa_decrypts_what_openssl_encrypted_and_the_other_way_round() {
 
 #[test]
 fn rsa_signatures_are_those_of_openssl() {
-    let Some(openssl) = Openssl::find() else { return };
+    let Some(openssl) = Openssl::find() else {
+        return;
+    };
     let own = rsa::PrivateKey::from_pem(&pem("platform.key.pem")).unwrap();
     let key = key_file("platform.key.pem");
     for length in LENGTHS {
@@ -109,7 +126,9 @@ fn rsa_signatures_are_those_of_openssl() {
 
 #[test]
 fn cms_is_that_of_openssl_both_ways() {
-    let Some(openssl) = Openssl::find() else { return };
+    let Some(openssl) = Openssl::find() else {
+        return;
+    };
     let own = rsa::PrivateKey::from_pem(&pem("platform.key.pem")).unwrap();
     let certificate = cms::Certificate::from_pem(&pem("platform.crt.pem")).unwrap();
     let (key, crt) = (key_file("platform.key.pem"), key_file("platform.crt.pem"));
@@ -122,11 +141,16 @@ fn cms_is_that_of_openssl_both_ways() {
                 &["cms", "-encrypt", "-binary", "-outform", "DER", cipher, crt],
                 &plain,
             );
-            assert_eq!(cms::decrypt(&own, &theirs, &SystemRandomness).unwrap(), plain);
+            assert_eq!(
+                cms::decrypt(&own, &theirs, &SystemRandomness).unwrap(),
+                plain
+            );
         }
         let ours = certificate.encrypt(&plain, &SystemRandomness).unwrap();
         let opened = openssl.run(
-            &["cms", "-decrypt", "-binary", "-inform", "DER", "-inkey", key, "-recip", crt],
+            &[
+                "cms", "-decrypt", "-binary", "-inform", "DER", "-inkey", key, "-recip", crt,
+            ],
             &ours,
         );
         assert_eq!(opened, plain, "{length} bytes");
@@ -135,12 +159,21 @@ fn cms_is_that_of_openssl_both_ways() {
     let plain = bytes(100);
     let several = openssl.run(
         &[
-            "cms", "-encrypt", "-binary", "-outform", "DER", "-aes-128-cbc",
-            other.to_str().unwrap(), crt,
+            "cms",
+            "-encrypt",
+            "-binary",
+            "-outform",
+            "DER",
+            "-aes-128-cbc",
+            other.to_str().unwrap(),
+            crt,
         ],
         &plain,
     );
-    assert_eq!(cms::decrypt(&own, &several, &SystemRandomness).unwrap(), plain);
+    assert_eq!(
+        cms::decrypt(&own, &several, &SystemRandomness).unwrap(),
+        plain
+    );
     let stranger = rsa::PrivateKey::from_pem(&pem("insurer.key.pem")).unwrap();
     let ours = certificate.encrypt(&plain, &SystemRandomness).unwrap();
     assert!(cms::decrypt(&stranger, &ours, &SystemRandomness).is_err());
@@ -158,7 +191,10 @@ impl Openssl {
             return Some(Self);
         }
         let why = "openssl is not installed: apt-get install openssl";
-        assert!(std::env::var_os("CI").is_none(), "a build server must have it: {why}");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "a build server must have it: {why}"
+        );
         eprintln!("skipped: {why}");
         None
     }

@@ -65,7 +65,8 @@ impl SimulatedInsurer {
         let unfit = |name: &str, why: &str| PartnerFault::Unfit(FieldFault::new(name, why));
         let secret = Secret::parse(&access.chs_fjs_appsecret)
             .map_err(|_| unfit(member::APPSECRET, "至少 16 个字节"))?;
-        let level = Level::from_number(access.level).ok_or_else(|| unfit("level", "应为 1 至 4"))?;
+        let level =
+            Level::from_number(access.level).ok_or_else(|| unfit("level", "应为 1 至 4"))?;
         Ok(Self {
             app_id: access.chs_fjs_appid.clone(),
             secret,
@@ -98,7 +99,9 @@ impl SimulatedInsurer {
         interface: Interface,
         business: &str,
     ) -> Result<Answered, PartnerFault> {
-        let answered = self.send(&self.sealed(interface, business).await?.1).await?;
+        let answered = self
+            .send(&self.sealed(interface, business).await?.1)
+            .await?;
         if answered.code != "-7" || self.channel.level < Level::Token {
             return Ok(answered);
         }
@@ -260,9 +263,8 @@ impl SimulatedInsurer {
 
     async fn send(&self, sealed: &str) -> Result<Answered, PartnerFault> {
         let reply = self.post("/fjs/api", sealed.to_owned()).await?;
-        answer::open(&reply, &self.channel, &self.secret, &*self.random).map_err(|fault| {
-            PartnerFault::Call(CallFault::NotOpened(ReplyFault::NotOpened(fault)))
-        })
+        answer::open(&reply, &self.channel, &self.secret, &*self.random)
+            .map_err(|fault| PartnerFault::Call(CallFault::NotOpened(ReplyFault::NotOpened(fault))))
     }
 
     async fn post(&self, path: &str, body: String) -> Result<Bytes, PartnerFault> {

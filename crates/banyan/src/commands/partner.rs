@@ -258,7 +258,9 @@ impl ChannelOptions {
     /// A channel about to be added.
     fn first(&self, strict: bool) -> Result<Channel> {
         if self.level.is_none() || self.services.is_empty() {
-            return Err(anyhow!("保险渠道须给出安全等级与服务 id（--level、--service）"));
+            return Err(anyhow!(
+                "保险渠道须给出安全等级与服务 id（--level、--service）"
+            ));
         }
         self.over(Channel {
             level: 4,

@@ -154,9 +154,9 @@ fn no_fixture_is_left_over() {
             let code = name
                 .strip_suffix(".json")
                 .unwrap_or_else(|| panic!("{name}"));
-            let interface =
-                Interface::from_code(&code.replace('_', "."))
-                    .or_else(|| Interface::from_code(code)).unwrap_or_else(|| panic!("{name} is of no interface"));
+            let interface = Interface::from_code(&code.replace('_', "."))
+                .or_else(|| Interface::from_code(code))
+                .unwrap_or_else(|| panic!("{name} is of no interface"));
             assert_eq!(
                 interface.spec().availability,
                 Availability::Available,

@@ -82,7 +82,9 @@ impl Desk {
     /// [`AdminError::Input`] where there is no such partner.
     pub async fn revoke_tokens(&self, app_id: &str) -> Result<u64, AdminError> {
         let partner = self.partner(app_id).await?.id;
-        let act = self.act("insurer.revoke_tokens", app_id, String::new()).await?;
+        let act = self
+            .act("insurer.revoke_tokens", app_id, String::new())
+            .await?;
         let revoked = self
             .db
             .write(move |tx| -> Result<u64, StoreError> {

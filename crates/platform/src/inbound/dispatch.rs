@@ -31,21 +31,13 @@ pub(super) async fn dispatch(call: &Call<'_>, json: &str) -> Result<String, Refu
         Interface::Ci00030001 => {
             written(supplement::ci00_03_00_01::handle(call, read(json)?).await)
         }
-        Interface::Ci00030003 => {
-            taken(supplement::ci00_03_00_03::handle(call, read(json)?).await)
-        }
-        Interface::Ci00020007 => {
-            taken(supplement::ci00_02_00_07::handle(call, read(json)?).await)
-        }
+        Interface::Ci00030003 => taken(supplement::ci00_03_00_03::handle(call, read(json)?).await),
+        Interface::Ci00020007 => taken(supplement::ci00_02_00_07::handle(call, read(json)?).await),
         // Which of two messages it is, its topic says.
         Interface::Xy00000003 => taken(supplement::xy00_00_00_03::handle(call, json).await),
-        Interface::EcQuery
-        | Interface::QrcodeGet
-        | Interface::AuthCheck
-        | Interface::EcPwd => Err(Refusal::caller(
-            ResultCode::SwitchedOff,
-            ResultCode::SwitchedOff.label(),
-        )),
+        Interface::EcQuery | Interface::QrcodeGet | Interface::AuthCheck | Interface::EcPwd => Err(
+            Refusal::caller(ResultCode::SwitchedOff, ResultCode::SwitchedOff.label()),
+        ),
     }
 }
 

@@ -240,8 +240,8 @@ async fn answer(
                 digest,
             };
             pass(app, interface, &partner, passing, now_ms)
-            .await
-            .map_err(|refusal| (refusal, digest))
+                .await
+                .map_err(|refusal| (refusal, digest))
         }
     };
     let done =

@@ -91,14 +91,15 @@ async fn give_token(app: &App, body: &[u8]) -> Result<Value, Refusal> {
         })
         .await?;
     match redeemed {
-        Redeemed::Done => {
-            Ok(json!({ member::TOKEN: token.text(), "expires_in": ttl_ms / 1000 }))
-        }
+        Redeemed::Done => Ok(json!({ member::TOKEN: token.text(), "expires_in": ttl_ms / 1000 })),
         Redeemed::Unknown => Err(refused("授权码无效")),
         Redeemed::Expired => Err(refused("授权码已过期")),
         Redeemed::UsedBefore => {
             let partner = &*caller.partner.app_id;
-            tracing::warn!(partner, "an authorization code was used twice; its token ended");
+            tracing::warn!(
+                partner,
+                "an authorization code was used twice; its token ended"
+            );
             Err(refused("授权码已使用过，由它取得的令牌已作废"))
         }
     }

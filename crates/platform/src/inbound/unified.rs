@@ -63,7 +63,11 @@ pub async fn receive(app: &App, body: Bytes) -> Reply {
                 None => Err(unknown_funid(app)),
                 Some(interface) => pass(app, interface, &caller.partner, passing, now_ms).await,
             };
-            (secret, opened.manner, done.map_err(|refusal| (refusal, digest)))
+            (
+                secret,
+                opened.manner,
+                done.map_err(|refusal| (refusal, digest)),
+            )
         }
     };
     let spoken_of = interface.unwrap_or(Interface::Ci00030001);
@@ -316,7 +320,10 @@ impl Caller {
             Ok(Some(body)) => Reply { status, body },
             Ok(None) | Err(_) => {
                 let partner = &*self.partner.app_id;
-                tracing::error!(partner, "an answer could not be sealed under the channel's keys");
+                tracing::error!(
+                    partner,
+                    "an answer could not be sealed under the channel's keys"
+                );
                 unknown(app, Refusal::ours("not sealed"))
             }
         }

@@ -53,7 +53,10 @@ pub async fn handle(call: &Call<'_>, request: ClaimsRequest) -> Result<(), Refus
 }
 
 fn kept(vault: &Vault, claim: &Claim) -> claims::Claim {
-    let (number, name) = (claim.certno.expose().as_str(), claim.psnName.expose().as_str());
+    let (number, name) = (
+        claim.certno.expose().as_str(),
+        claim.psnName.expose().as_str(),
+    );
     let amount = |said: Option<&str>| said.and_then(fen);
     claims::Claim {
         service_id: claim

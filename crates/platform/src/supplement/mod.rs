@@ -50,7 +50,11 @@ fn own_service(channel: &InsurerChannel, path: &str, service_id: &str) -> Result
 
 /// Weighs what is off in a message: a strict channel is refused for the first of it, any other has
 /// it noted. Gives what the journal says of it, which names members and no values.
-fn weighed(call: &Call<'_>, channel: &InsurerChannel, faults: Faults) -> Result<Option<String>, Refusal> {
+fn weighed(
+    call: &Call<'_>,
+    channel: &InsurerChannel,
+    faults: Faults,
+) -> Result<Option<String>, Refusal> {
     let Some(first) = faults.named.first() else {
         return Ok(None);
     };
@@ -70,7 +74,9 @@ fn weighed(call: &Call<'_>, channel: &InsurerChannel, faults: Faults) -> Result<
 
 /// The year of a moment that was written `yyyy-MM-dd ..`; empty where it is none.
 fn year_of(said: Option<&str>) -> String {
-    let year = said.and_then(|text| text.split_once('-')).map(|(year, _)| year);
+    let year = said
+        .and_then(|text| text.split_once('-'))
+        .map(|(year, _)| year);
     year.filter(|year| year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()))
         .unwrap_or_default()
         .to_owned()

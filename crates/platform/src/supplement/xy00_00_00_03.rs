@@ -43,9 +43,7 @@ pub async fn handle(call: &Call<'_>, json: &str) -> Result<(), Refusal> {
     let rows = services.len();
     match request {
         MigrationRequest::Cases(request) => keep_cases(call, &request.hmbList, note).await,
-        MigrationRequest::MedicineBox(request) => {
-            keep_orders(call, &request.hmbList, note).await
-        }
+        MigrationRequest::MedicineBox(request) => keep_orders(call, &request.hmbList, note).await,
     }?;
     tracing::debug!(partner = &*call.partner.app_id, rows, "migrated");
     Ok(())

@@ -8,8 +8,8 @@ use banyan_store::ids::JobId;
 use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
 use banyan_store::overdue::{appeals, batches, corrections, links};
 use banyan_store::queue::{self, JobKind, NewJob};
-use banyan_store::supplement::tokens;
 use banyan_store::schedule;
+use banyan_store::supplement::tokens;
 
 use super::reminding;
 use crate::app::App;

@@ -178,11 +178,7 @@ mod tests {
     #[test]
     fn the_string_is_sorted_and_ends_in_the_key() {
         let secret = Secret::parse("0123456789abcdefXYZ").unwrap();
-        let members = [
-            ("version", "1.0.0"),
-            ("appId", "a"),
-            ("note", ""),
-        ];
+        let members = [("version", "1.0.0"), ("appId", "a"), ("note", "")];
         let text =
             |dialect| string_to_sign(members.into_iter(), Some("{\"b\":1}"), dialect, &secret);
         assert_eq!(

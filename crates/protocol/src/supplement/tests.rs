@@ -66,9 +66,7 @@ fn the_case_example_is_sound_once_its_missing_comma_is_back() {
 #[test]
 fn both_spellings_name_the_first_duty() {
     let claim = |members: &str| {
-        format!(
-            r#"{{"claimsInfo":[{{"caseNo":"1","certno":"1","psnName":"甲"{members}}}]}}"#
-        )
+        format!(r#"{{"claimsInfo":[{{"caseNo":"1","certno":"1","psnName":"甲"{members}}}]}}"#)
     };
     for (members, expected) in [
         ("", None),
@@ -80,8 +78,7 @@ fn both_spellings_name_the_first_duty() {
         assert_eq!(request.check(), Ok(()));
         assert_eq!(request.claimsInfo[0].duty_one_left(), expected);
     }
-    let both: ClaimsRequest =
-        wire::read(&claim(r#","dut0LeaDed":"3","dutOLeaDed":"4""#)).unwrap();
+    let both: ClaimsRequest = wire::read(&claim(r#","dut0LeaDed":"3","dutOLeaDed":"4""#)).unwrap();
     assert_eq!(both.check().unwrap_err().path, "claimsInfo[0].dutOLeaDed");
 }
 

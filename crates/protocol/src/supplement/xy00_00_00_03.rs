@@ -439,9 +439,9 @@ mod tests {
         };
         assert!(fault.path.starts_with("hmbList[0]."), "{fault}");
         let refunded = order.replace("\"1\"}", "\"3\"}");
-        let Err(NotRead::Fault(fault)) =
-            read(&format!(r#"{{"topic":"hmbYyxInfo","hmbList":[{order},{refunded}]}}"#))
-        else {
+        let Err(NotRead::Fault(fault)) = read(&format!(
+            r#"{{"topic":"hmbYyxInfo","hmbList":[{order},{refunded}]}}"#
+        )) else {
             panic!("3 is no status")
         };
         assert_eq!(fault.path, "hmbList[1].status");

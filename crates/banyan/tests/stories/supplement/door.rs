@@ -15,7 +15,10 @@ const ASK: Interface = Interface::Ci00030001;
 
 /// As the document prints it, whatever it is worth as JSON.
 fn printed(name: &str) -> String {
-    let path = format!("{}/../../fixtures/printed/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/../../fixtures/printed/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
     std::fs::read_to_string(path).expect("a printed example")
 }
 

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use banyan_platform::admin::NewPartner;
 use banyan_protocol::ambient::{Clock as _, SystemRandomness};
 use banyan_protocol::catalogue::Interface;
+use banyan_protocol::crypto::rsa::PrivateKey;
 use banyan_protocol::dictionaries::{EncType, SignType};
 use banyan_protocol::envelope::Secret;
 use banyan_protocol::envelope::fjs::{
     Answered, Calling, Channel, Cipher, Keys, Level, Manner, Peer, Signer, answer, member,
 };
-use banyan_protocol::crypto::rsa::PrivateKey;
 use banyan_store::partners::Kind;
 use banyan_store::supplement::channels;
 use serde_json::{Value, json};
@@ -18,8 +18,7 @@ use serde_json::{Value, json};
 use crate::partners_voice::http;
 use crate::telling::{Story, StoryClock};
 
-pub(crate) const PLATFORM_KEY: &str =
-    include_str!("../../../../../fixtures/keys/platform.key.pem");
+pub(crate) const PLATFORM_KEY: &str = include_str!("../../../../../fixtures/keys/platform.key.pem");
 pub(crate) const PLATFORM_CERTIFICATE: &str =
     include_str!("../../../../../fixtures/keys/platform.crt.pem");
 pub(crate) const INSURER_KEY: &str = include_str!("../../../../../fixtures/keys/insurer.key.pem");
@@ -186,9 +185,7 @@ impl Insurer {
     pub(crate) async fn send(&self, sealed: &str) -> Answered {
         let reply = http(self.platform, "POST", "/fjs/api", &[], sealed.as_bytes()).await;
         let opened = answer::open(&reply.body, &self.channel, &self.secret, &SystemRandomness);
-        opened.unwrap_or_else(|fault| {
-            panic!("{fault}: {}", String::from_utf8_lossy(&reply.body))
-        })
+        opened.unwrap_or_else(|fault| panic!("{fault}: {}", String::from_utf8_lossy(&reply.body)))
     }
 
     async fn post(&self, path: &str, body: &str) -> Value {

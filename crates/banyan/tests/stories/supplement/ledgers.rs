@@ -62,7 +62,7 @@ on_both_engines! {
         for _ in 0..2 {
             done(&insurer.say(Interface::Ci00030003, &claim).await);
         }
-        assert_eq!(story.number("SELECT SUM(version) FROM supplement_claim").await, 1);
+        assert_eq!(story.number("SELECT CAST(SUM(version) AS BIGINT) FROM supplement_claim").await, 1);
         claim["claimsInfo"][0]["claimTotal"] = json!("1300");
         done(&insurer.say(Interface::Ci00030003, &claim).await);
         let partner = story.desk().partners().await.unwrap().into_iter().find(|partner| partner.profile.app_id == insurer.app_id).unwrap().id;
@@ -70,7 +70,7 @@ on_both_engines! {
         let totals: Vec<_> = versions.iter().map(|version| version.content.get(claims::FIELDS, "claimTotal").unwrap().to_owned()).collect();
         assert_eq!(totals, ["1300", "1250.50"]);
         let named = Named::new(&story.app.vault, "359999198503120019", "陈建国");
-        let left = claims::left(&story.app.db, &named, "100005", "2025").await.unwrap().unwrap();
+        let left = claims::left(&story.app.db, &named.person, "100005", "2025").await.unwrap().unwrap();
         assert_eq!((left.one_fen, left.two_fen, left.four_fen), (Some(0), Some(350_000), Some(2_000_000)));
         story.end().await;
     }

@@ -1,8 +1,8 @@
 //! 授权码模式: codes for one use, tokens that end, and whoever tries with another's.
 
 use banyan_platform::app::App;
-use banyan_protocol::catalogue::Interface;
 use banyan_platform::inbound::oauth;
+use banyan_protocol::catalogue::Interface;
 use banyan_store::db::Engine;
 use banyan_store::on_both_engines;
 use banyan_store::testing::tell;

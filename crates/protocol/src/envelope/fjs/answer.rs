@@ -83,8 +83,7 @@ impl Told<'_> {
         if channel.level >= Level::Signed {
             let timestamp = self.timestamp_ms.to_string();
             let signed = [(member::TIMESTAMP, &*timestamp)].into_iter();
-            let text =
-                signing::string_to_sign(signed, Some(&plaintext), manner.dialect, secret);
+            let text = signing::string_to_sign(signed, Some(&plaintext), manner.dialect, secret);
             let sign = channel.signer.sign(&text, random)?;
             members.insert(member::SIGN.into(), manner.written(&sign).into());
         }
@@ -138,9 +137,8 @@ pub fn open(
 ) -> Result<Answered, EnvelopeFault> {
     let envelope = Envelope::parse(bytes)?;
     let read = |json: &str| -> Result<Answered, EnvelopeFault> {
-        serde_json::from_str(json).map_err(|_| {
-            FieldFault::new("", "应答应含 code、data、message、type").into()
-        })
+        serde_json::from_str(json)
+            .map_err(|_| FieldFault::new("", "应答应含 code、data、message、type").into())
     };
     let Some(text) = envelope.business(member::ENCDATA) else {
         let answered = read(&String::from_utf8_lossy(bytes))?;

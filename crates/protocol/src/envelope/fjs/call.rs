@@ -135,8 +135,9 @@ impl Calling<'_> {
             .into_iter()
             .filter_map(|(name, value)| value.map(|value| (name, value)));
         let business = self.business.map(|business| match self.manner.carrier {
-            Carrier::Beside => serde_json::from_str::<&RawValue>(business)
-                .map_or(business, |raw| inner(raw).get()),
+            Carrier::Beside => {
+                serde_json::from_str::<&RawValue>(business).map_or(business, |raw| inner(raw).get())
+            }
             _ => business,
         });
         signing::string_to_sign(members, business, self.manner.dialect, secret)
@@ -227,7 +228,9 @@ fn open_plainly(
             &mut manner,
         )?);
     }
-    let business = whole.map(|whole| unwrapped(whole, manner.carrier)).transpose()?;
+    let business = whole
+        .map(|whole| unwrapped(whole, manner.carrier))
+        .transpose()?;
     Ok(OpenedCall {
         business,
         manner,
@@ -364,7 +367,11 @@ fn signature_bytes(text: &str, digest_bytes: Option<usize>) -> Option<(Vec<u8>, 
         && let Ok(bytes) = hex::decode(text)
     {
         let upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
-        let written = if upper { SignText::UpperHex } else { SignText::LowerHex };
+        let written = if upper {
+            SignText::UpperHex
+        } else {
+            SignText::LowerHex
+        };
         return Some((bytes, written));
     }
     let bytes = base64::decode(text).ok()?;

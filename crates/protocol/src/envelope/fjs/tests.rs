@@ -218,7 +218,9 @@ fn short_keys_and_missing_keys_are_none() {
     ));
     let bare = Keys {
         own: Some(PrivateKey::from_pem(PLATFORM_KEY).unwrap()),
-        peer: Some(Peer::Key(PrivateKey::from_pem(INSURER_KEY).unwrap().public())),
+        peer: Some(Peer::Key(
+            PrivateKey::from_pem(INSURER_KEY).unwrap().public(),
+        )),
     };
     assert!(matches!(
         Cipher::new(EncType::Pkcs7, &bare),
@@ -237,5 +239,13 @@ fn an_unsigned_success_is_not_believed_where_answers_are_signed() {
         data: None,
         timestamp_ms: NOW_MS,
     };
-    assert!(answer::open(told.bare().as_bytes(), &insurer, &secret(), &SystemRandomness).is_err());
+    assert!(
+        answer::open(
+            told.bare().as_bytes(),
+            &insurer,
+            &secret(),
+            &SystemRandomness
+        )
+        .is_err()
+    );
 }
