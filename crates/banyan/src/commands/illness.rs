@@ -58,7 +58,7 @@ const NAMES: [&str; COLUMNS.len()] = [
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let settings = options.config.read()?;
-    let map = IllnessMap::load(None)?;
+    let map = IllnessMap::load(settings.supplement.illness_map_file.as_deref())?;
     match &options.act {
         Act::Import {
             file,
