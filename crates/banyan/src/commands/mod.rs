@@ -8,6 +8,7 @@ pub(crate) mod callback;
 pub(crate) mod conformance;
 pub(crate) mod doctor;
 pub(crate) mod edge;
+pub(crate) mod export;
 pub(crate) mod illness;
 pub(crate) mod interface;
 pub(crate) mod migrate;
