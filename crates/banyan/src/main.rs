@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    appeal, audit, batch, call, callback, conformance, doctor, edge, export, illness, interface,
-    migrate, partner, person, sandbox, serve,
+    appeal, audit, batch, call, callback, conformance, doctor, edge, export, illness, insurer,
+    interface, migrate, partner, person, sandbox, serve,
 };
 
 #[global_allocator]
@@ -38,6 +38,8 @@ enum Command {
     Sandbox(sandbox::Options),
     /// 以某个接入方的身份调用接口，显示解密后的应答
     Call(call::Options),
+    /// 沙箱中的保险渠道：迁移历史案件
+    Insurer(insurer::Options),
     /// 诊断签名与加解密：报文为何打不开，该改哪一行
     Doctor(doctor::Options),
     /// 一致性测试：检验医院或平台的接口是否合乎接入指南
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::Edge(options) => edge::run(&options),
         Command::Sandbox(options) => sandbox::run(&options),
         Command::Call(options) => call::run(&options),
+        Command::Insurer(options) => insurer::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Conformance(options) => conformance::run(&options),
         Command::Partner(options) => partner::run(&options),

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod edge;
 pub(crate) mod export;
 pub(crate) mod illness;
+pub(crate) mod insurer;
 pub(crate) mod interface;
 pub(crate) mod migrate;
 pub(crate) mod partner;
