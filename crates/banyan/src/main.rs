@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    appeal, audit, batch, call, callback, conformance, doctor, edge, insurer, interface, migrate,
-    partner, person, sandbox, serve,
+    appeal, audit, batch, call, callback, conformance, doctor, edge, export, illness, insurer,
+    interface, migrate, partner, person, sandbox, serve,
 };
 
 #[global_allocator]
@@ -48,6 +48,10 @@ enum Command {
     Partner(partner::Options),
     /// 管理人员：导入名册、核实相互矛盾的登记、查看
     Person(person::Options),
+    /// 管理既往症登记：导入、更正、查看分类
+    Illness(illness::Options),
+    /// 导出理赔、历史案件、现金支付或小药箱台账（CSV 或 Parquet），供精算使用
+    Export(export::Options),
     /// 管理回调：重发若干条，或一段时间内未送达的
     Callback(callback::Options),
     /// 管理批次：重新处理因故障搁置的批次
@@ -75,6 +79,8 @@ fn main() -> ExitCode {
         Command::Conformance(options) => conformance::run(&options),
         Command::Partner(options) => partner::run(&options),
         Command::Person(options) => person::run(&options),
+        Command::Illness(options) => illness::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Callback(options) => callback::run(&options),
         Command::Batch(options) => batch::run(&options),
         Command::Appeal(options) => appeal::run(&options),

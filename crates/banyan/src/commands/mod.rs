@@ -8,6 +8,8 @@ pub(crate) mod callback;
 pub(crate) mod conformance;
 pub(crate) mod doctor;
 pub(crate) mod edge;
+pub(crate) mod export;
+pub(crate) mod illness;
 pub(crate) mod insurer;
 pub(crate) mod interface;
 pub(crate) mod migrate;
@@ -15,6 +17,7 @@ pub(crate) mod partner;
 pub(crate) mod person;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
+pub(crate) mod table_file;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -30,6 +30,7 @@ mod process;
 mod sandbox;
 mod settings;
 mod stopping;
+mod supplement;
 mod tls;
 
 use std::time::{Duration, Instant};

@@ -20,6 +20,7 @@
 pub mod ci00_02_00_07;
 pub mod ci00_03_00_01;
 pub mod ci00_03_00_03;
+pub mod export;
 pub mod icd10;
 pub mod import;
 pub mod xy00_00_00_03;
