@@ -64,7 +64,8 @@ impl Bench<'_> {
         let mut checked = self.check(&warm)?;
         let mut per_second = warm.rate();
         let received = typical_size(&warm)?;
-        let echoed = self.request(0, &format!("{ECHO_PATH}?size={received}"));
+        let now_ms = self.platform.app.now_ms();
+        let echoed = self.request(0, now_ms, &format!("{ECHO_PATH}?size={received}"));
         let sent = body_size(&echoed.bytes);
         let echoed = Arc::new(vec![echoed]);
         self.play(echoed.clone(), "0000", WARM_UP, true)?;
@@ -114,24 +115,26 @@ impl Bench<'_> {
 
     fn query_round(&mut self, count: u64, longest: Duration) -> Result<Outcome> {
         let all = self.options.items + self.options.items / 10;
+        let now_ms = self.platform.app.now_ms();
         let requests = wire_load::prepare(self.asked, count, |n| {
-            self.request((n % all) * (STEP % all) % all, super::PATH)
+            // The same person again, never in the same millisecond: no two signatures are equal.
+            let sent_ms = now_ms + i64::try_from(n / all).unwrap_or(0);
+            self.request((n % all) * (STEP % all) % all, sent_ms, super::PATH)
         });
         self.asked += count;
         self.play(requests, SEALED, longest, false)
             .context("既往症查询")
     }
 
-    fn request(&self, person: u64, path: &str) -> Prepared {
+    fn request(&self, person: u64, sent_ms: i64, path: &str) -> Prepared {
         let who = Person::of(person);
         let business = json!({
             "data": { "idcard": who.id_no, "name": who.name, "serviceId": SERVICES[0] }
         });
-        let now_ms = self.platform.app.now_ms();
         let interface = Interface::Ci00030001;
         let bytes = self
             .insurer
-            .request(interface, &business.to_string(), now_ms);
+            .request(interface, &business.to_string(), sent_ms);
         let bytes = match path {
             super::PATH => bytes,
             other => {

@@ -82,6 +82,8 @@ impl Insurer {
             })
             .await?;
         ensure!(redeemed == Redeemed::Done, "未能取得令牌");
+        // Many connections begin at once; only the first of strangers makes the platform look.
+        app.directory.renew(now_ms).await?;
         Ok(Self {
             id,
             secret: Arc::new(Secret::parse(&issued.secret)?),
