@@ -62,7 +62,7 @@ on_both_engines! {
         for _ in 0..2 {
             done(&insurer.say(Interface::Ci00030003, &claim).await);
         }
-        assert_eq!(story.number("SELECT SUM(version) FROM supplement_claim").await, 1);
+        assert_eq!(story.number("SELECT CAST(SUM(version) AS BIGINT) FROM supplement_claim").await, 1);
         claim["claimsInfo"][0]["claimTotal"] = json!("1300");
         done(&insurer.say(Interface::Ci00030003, &claim).await);
         let partner = story.desk().partners().await.unwrap().into_iter().find(|partner| partner.profile.app_id == insurer.app_id).unwrap().id;
