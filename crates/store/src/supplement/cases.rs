@@ -177,6 +177,16 @@ pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, St
     Ok(outcomes.into_iter().map(|outcome| outcome.kept).collect())
 }
 
+/// Inserts the rows of new cases and nothing else: what the benchmark holds [`keep`] against.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn insert_alone(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<(), StoreError> {
+    let ids = ledger::insert_alone(tx, &LEDGER, &ready.drafts, now_ms)?;
+    let said: Vec<_> = ids.into_iter().zip(&ready.learnt).collect();
+    past_illness::learn_blindly(tx, &said, &ready.by_whom, now_ms)
+}
+
 /// What a channel's cases of a service come to in a year.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Total {

@@ -150,6 +150,22 @@ pub(super) fn keep(
     Ok(outcomes.into_iter().flatten().collect())
 }
 
+/// Inserts the drafts without looking at what became of them; gives their ids.
+pub(super) fn insert_alone(
+    tx: &mut Tx<'_>,
+    ledger: &Ledger,
+    drafts: &Drafts,
+    now_ms: i64,
+) -> Result<Vec<i64>, StoreError> {
+    let rows: Vec<_> = drafts
+        .drafts
+        .iter()
+        .map(|draft| draft.full_row(now_ms))
+        .collect();
+    tx.insert_rows(&ledger.insert, &rows)?;
+    Ok(drafts.drafts.iter().map(Draft::id).collect())
+}
+
 /// The versions of the record with this key, the newest first; empty where there is no such record.
 ///
 /// # Errors

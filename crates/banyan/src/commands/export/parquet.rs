@@ -164,8 +164,8 @@ mod tests {
         let count = GROUP + 3;
         let row = |number: usize| {
             vec![
-                Cell::Text((number % 2 == 0).then(|| format!("案件{number}"))),
-                Cell::Number((number % 3 == 0).then_some(number as i64)),
+                Cell::Text(number.is_multiple_of(2).then(|| format!("案件{number}"))),
+                Cell::Number(number.is_multiple_of(3).then_some(number as i64)),
             ]
         };
         table.write((0..count).map(row).collect()).unwrap();
