@@ -308,8 +308,8 @@ mod tests {
             }
             _ => Value::Integer(1),
         };
-        // Eight of the fields are the groups themselves, two more the parts of each time of day.
-        let groups = 8 + 4 * 2;
+        // Nine of the fields are the groups themselves, two more the parts of each time of day.
+        let groups = 9 + 4 * 2;
         let shown = format!("{:?}", filled::<Settings>(&PLATFORM, sample));
         let fields = shown.matches(": ").count();
         assert_eq!(fields - groups, PLATFORM.keys.len(), "{shown}");
