@@ -20,6 +20,7 @@ mod doctor;
 mod edge;
 mod examples;
 mod foreign;
+mod insurers;
 mod listener;
 mod load;
 mod nodes;

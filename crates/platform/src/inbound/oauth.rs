@@ -55,7 +55,7 @@ fn verified(
     let signer = &caller.channel.speech.signer;
     for secret in caller.partner.secrets(now_ms) {
         match call::verify_bare(envelope, signer, secret, caller.partner.dialect()) {
-            Ok((_, signature, timestamp_ms)) => return Ok((signature, timestamp_ms)),
+            Ok(verified) => return Ok(verified),
             Err(EnvelopeFault::BadSignature) => {}
             Err(malformed) => return Err(malformed.into()),
         }

@@ -53,7 +53,7 @@ enum LedgerOption {
 enum Format {
     /// 逗号分隔，UTF-8
     Csv,
-    /// Apache Parquet
+    /// 列式文件（Apache Parquet）
     Parquet,
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::insurer::{Insurer, Wanted, cases, done, example, refused};
 use crate::telling::{Story, system_randomness, until_number};
+use crate::visit::come_in;
 
 fn order(status: &str) -> Value {
     json!({ "topic": "hmbYyxInfo", "hmbList": [
@@ -130,6 +131,13 @@ on_both_engines! {
             illnesses(&insurer, "100005").await;
         }
         until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'CI00.03.00.01' AND person IS NOT NULL AND subject = '100005'", 3).await;
+        // And the person sees who asked.
+        let citizen = &story.citizens[0];
+        let ask = json!({ "idcard": citizen.id_no, "name": citizen.user_name, "serviceId": "100005" });
+        done(&insurer.say(Interface::Ci00030001, &ask).await);
+        until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'CI00.03.00.01'", 4).await;
+        let html = come_in(&story, citizen).await.page("/h5/overdue/looks").await;
+        assert!(html.contains("榕城保险") && html.contains("查询您是否有既往症记录"), "{html}");
         story.end().await;
     }
 

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::{Channel, Level, Signer, member};
 use crate::ambient::Randomness;
+use crate::crypto::base64;
 use crate::crypto::sm3::{self, Sm3Digest};
-use crate::crypto::{base64, sm3::DIGEST_BYTES};
 use crate::envelope::signing::{self, Dialect};
 use crate::envelope::{Envelope, EnvelopeFault, Secret};
 use crate::wire::FieldFault;
@@ -211,6 +211,13 @@ fn open_plainly(
         ..Manner::FIRST
     };
     let timestamp_ms = timestamp_of(envelope, channel.level)?;
+    // Read before anything is decrypted: a message without a signature would else tell by its refusal
+    // whether its padding was right.
+    let stated = if channel.level >= Level::Signed {
+        Some(Stated::read(envelope, &channel.signer)?)
+    } else {
+        None
+    };
     let whole = if channel.level >= Level::Encrypted {
         decrypt(envelope, channel, secret, &mut manner, random)?
     } else {
@@ -219,14 +226,13 @@ fn open_plainly(
         whole
     };
     let mut signature = None;
-    if channel.level >= Level::Signed {
-        signature = Some(verify(
-            envelope,
-            &channel.signer,
-            secret,
-            whole.as_deref(),
-            &mut manner,
-        )?);
+    if let Some(stated) = stated {
+        manner.sign_text = stated.sign_text;
+        let business = whole.as_deref();
+        let (digest, dialect) =
+            stated.verify(envelope, &channel.signer, secret, business, first)?;
+        manner.dialect = dialect;
+        signature = Some(digest);
     }
     let business = whole
         .map(|whole| unwrapped(whole, manner.carrier))
@@ -248,15 +254,12 @@ pub fn verify_bare(
     signer: &Signer,
     secret: &Secret,
     first: Dialect,
-) -> Result<(Manner, Sm3Digest, i64), EnvelopeFault> {
-    let mut manner = Manner {
-        dialect: first,
-        ..Manner::FIRST
-    };
+) -> Result<(Sm3Digest, i64), EnvelopeFault> {
     let timestamp_ms = timestamp_of(envelope, Level::Signed)?
         .ok_or_else(|| FieldFault::new(member::TIMESTAMP, "不可缺少"))?;
-    let signature = verify(envelope, signer, secret, None, &mut manner)?;
-    Ok((manner, signature, timestamp_ms))
+    let stated = Stated::read(envelope, signer)?;
+    let (signature, _) = stated.verify(envelope, signer, secret, None, first)?;
+    Ok((signature, timestamp_ms))
 }
 
 /// 请求时间戳, which must be there where the level says so.
@@ -318,31 +321,39 @@ fn plain(envelope: &Envelope<'_>) -> (Option<String>, Carrier) {
     (None, Carrier::Text)
 }
 
-fn verify(
-    envelope: &Envelope<'_>,
-    signer: &Signer,
-    secret: &Secret,
-    business: Option<&str>,
-    manner: &mut Manner,
-) -> Result<Sm3Digest, EnvelopeFault> {
-    let stated = envelope.required(member::SIGN)?;
-    let (bytes, sign_text) = signature_bytes(stated, signer.digest_bytes())
-        .ok_or_else(|| FieldFault::new(member::SIGN, signer.described()))?;
-    manner.sign_text = sign_text;
-    let first = manner.dialect;
-    let others = Dialect::ALL.into_iter().filter(|dialect| *dialect != first);
-    for dialect in std::iter::once(first).chain(others) {
-        let text = string_to_sign(envelope, business, dialect, secret);
-        if signer.verifies(&text, &bytes) {
-            manner.dialect = dialect;
-            return Ok(if bytes.len() == DIGEST_BYTES {
-                bytes.try_into().unwrap_or_default()
-            } else {
-                sm3::digest(&bytes)
-            });
-        }
+/// A signature as it was written.
+struct Stated {
+    bytes: Vec<u8>,
+    sign_text: SignText,
+}
+
+impl Stated {
+    fn read(envelope: &Envelope<'_>, signer: &Signer) -> Result<Self, FieldFault> {
+        let text = envelope.required(member::SIGN)?;
+        let (bytes, sign_text) = signature_bytes(text, signer.digest_bytes())
+            .ok_or_else(|| FieldFault::new(member::SIGN, signer.described()))?;
+        Ok(Self { bytes, sign_text })
     }
-    Err(EnvelopeFault::BadSignature)
+
+    /// A digest of the signature and the dialect in which it holds; `first` is tried first.
+    fn verify(
+        self,
+        envelope: &Envelope<'_>,
+        signer: &Signer,
+        secret: &Secret,
+        business: Option<&str>,
+        first: Dialect,
+    ) -> Result<(Sm3Digest, Dialect), EnvelopeFault> {
+        let others = Dialect::ALL.into_iter().filter(|dialect| *dialect != first);
+        let dialect = std::iter::once(first)
+            .chain(others)
+            .find(|dialect| {
+                let text = string_to_sign(envelope, business, *dialect, secret);
+                signer.verifies(&text, &self.bytes)
+            })
+            .ok_or(EnvelopeFault::BadSignature)?;
+        Ok((sm3::digest(&self.bytes), dialect))
+    }
 }
 
 /// The string that a received message's signature was made of under this dialect.

@@ -156,9 +156,24 @@ fn where_a_private_key_opens_both_faults_look_alike() {
             )
             .unwrap_err()
         };
-        let wrong_padding = fault(member::ENCDATA, &"AAAA".repeat(86)[..344]);
+        let garbage = "AAAA".repeat(86);
+        let wrong_padding = fault(member::ENCDATA, &garbage[..344]);
         let wrong_signature = fault(member::TIMESTAMP, "1700000000001");
         assert_eq!(wrong_padding, wrong_signature);
+        // Nor does it help to leave the signature out, or to spoil it.
+        for sign in ["", "AAAA"] {
+            let mut unsigned = good.clone();
+            unsigned[member::SIGN] = sign.into();
+            let refused = |message: &serde_json::Value| {
+                let text = message.to_string();
+                let envelope = Envelope::parse(text.as_bytes()).unwrap();
+                let first = Dialect::default();
+                call::open(&envelope, &platform, &secret(), first, &SystemRandomness).unwrap_err()
+            };
+            let sound = refused(&unsigned);
+            unsigned[member::ENCDATA] = garbage[..344].into();
+            assert_eq!(refused(&unsigned), sound);
+        }
     }
 }
 
