@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     appeal, audit, batch, call, callback, conformance, doctor, edge, export, illness, insurer,
-    interface, migrate, partner, person, sandbox, serve,
+    interface, ledger, migrate, partner, person, sandbox, serve,
 };
 
 #[global_allocator]
@@ -52,6 +52,8 @@ enum Command {
     Illness(illness::Options),
     /// 导出理赔、历史案件、现金支付或小药箱台账（CSV 或 Parquet），供精算使用
     Export(export::Options),
+    /// 查看商业补充医疗保险台账：合计
+    Ledger(ledger::Options),
     /// 管理回调：重发若干条，或一段时间内未送达的
     Callback(callback::Options),
     /// 管理批次：重新处理因故障搁置的批次
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Person(options) => person::run(&options),
         Command::Illness(options) => illness::run(&options),
         Command::Export(options) => export::run(&options),
+        Command::Ledger(options) => ledger::run(&options),
         Command::Callback(options) => callback::run(&options),
         Command::Batch(options) => batch::run(&options),
         Command::Appeal(options) => appeal::run(&options),

@@ -1,5 +1,5 @@
 //! `banyan illness`: the registry of past illnesses. Takes in an operator's file; the same command
-//! with other lines corrects what stands.
+//! with other lines corrects what stands. Shows what is said of somebody, and who says so.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -9,6 +9,8 @@ use anyhow::Result;
 use banyan_platform::admin::Desk;
 use banyan_platform::supplement::icd10::IllnessMap;
 use banyan_platform::supplement::import::{COLUMNS, Counts, Import, REPORT_HEAD, Record, Row};
+use banyan_protocol::wire::{LocalTime, Scalar as _};
+use banyan_store::supplement::past_illness::{Entry, Source};
 use banyan_tables::{Cells, Column, Plan, Strangers};
 
 use super::table_file::{self, Format, Report, Survey, Wanted};
@@ -38,6 +40,8 @@ enum Act {
         #[arg(long, value_name = "文件")]
         report: Option<PathBuf>,
     },
+    /// 查看一人的既往症登记及其来源、已更正的记录（证件号码从标准输入读取；查看写入操作审计）
+    Show,
     /// 列出既往症分类及其编码表的来源
     Categories,
 }
@@ -80,6 +84,22 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             desk.db.close().await;
             Ok(ExitCode::SUCCESS)
         }),
+        Act::Show => block_on(async {
+            // Not an argument: those stand in the shell's history and in the list of processes.
+            let mut number = String::new();
+            std::io::stdin().read_line(&mut number)?;
+            anyhow::ensure!(!number.trim().is_empty(), "请由标准输入给出证件号码");
+            let desk = desk(&settings).await?;
+            let entries = desk.past_illnesses(number.trim()).await?;
+            if entries.is_empty() {
+                terminal::say("没有登记。");
+            }
+            for entry in &entries {
+                terminal::say(line_of(entry));
+            }
+            desk.db.close().await;
+            Ok(ExitCode::SUCCESS)
+        }),
         Act::Categories => {
             let (source, version) = map.origin();
             terminal::say(format!("来源：{source}\n版本：{version}"));
@@ -89,6 +109,27 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn line_of(entry: &Entry) -> String {
+    let at = |ms| LocalTime::from_epoch_ms(ms).render().into_owned();
+    let service = match entry.service_id.as_str() {
+        "" => "所有服务".to_owned(),
+        id => format!("服务 {id}"),
+    };
+    let source = match entry.source {
+        Source::Import => "导入".to_owned(),
+        Source::Case(id) => format!("历史案件 {id}"),
+    };
+    let ended = entry.ended.as_ref().map_or_else(String::new, |(ms, by)| {
+        format!("  已于 {} 更正（{by}）", at(*ms))
+    });
+    format!(
+        "{}  {service}  {source}  {}  {}{ended}",
+        entry.category,
+        entry.by_whom,
+        at(entry.at_ms)
+    )
 }
 
 /// Imports a file, from where an earlier import of it stopped; gives what the whole file came to.

@@ -79,6 +79,26 @@ async fn past_illnesses_are_taken_in_and_corrected() {
     let acts = "SELECT COUNT(*) FROM operator_audit WHERE action = 'illness.import'";
     assert_eq!(place.number(acts).await, 4);
 
+    std::fs::write(place.path().join("number"), format!("{NUMBER}\n")).unwrap();
+    let number = std::fs::File::open(place.path().join("number")).unwrap();
+    let mut show = place.banyan(&["illness", "show"]);
+    let shown = show.stdin(number).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(
+        lines.len() == 2 && lines[0].starts_with("高血压  所有服务  导入"),
+        "{shown}"
+    );
+    assert!(
+        lines[1].starts_with("恶性肿瘤") && lines[1].contains("更正"),
+        "{shown}"
+    );
+    let nobody = run(&mut place.banyan(&["illness", "show"])).failure();
+    assert!(nobody.contains("标准输入"), "{nobody}");
+    let looked = "SELECT COUNT(*) FROM operator_audit WHERE action = 'illness.show' \
+                  AND target NOT LIKE '%1949%'";
+    assert_eq!(place.number(looked).await, 1);
+
     let said = run(&mut place.banyan(&["illness", "categories"])).success();
     assert!(
         said.contains("ICD-10") && said.contains("恶性肿瘤"),
@@ -141,6 +161,9 @@ async fn a_ledger_leaves_without_identities_unless_they_are_asked_for() {
             .windows(NUMBER.len())
             .any(|part| part == NUMBER.as_bytes())
     );
+    let totals = run(&mut place.banyan(&["ledger", "totals"])).success();
+    assert!(totals.contains("服务 100005  年度 2025  2 件"), "{totals}");
+    assert!(totals.contains("另有 2 条金额无法识别"), "{totals}");
     for ledger in ["cases", "payments", "medicine-box"] {
         let said = run(&mut place.banyan(&["export", ledger, "--out", &format!("{ledger}.csv")]))
             .success();

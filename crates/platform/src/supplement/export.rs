@@ -13,6 +13,7 @@ use banyan_protocol::wire::{LocalTime, Scalar as _};
 use banyan_store::db::StoreError;
 use banyan_store::ids::PartnerId;
 use banyan_store::supplement::{Page, Record, cases, claims, medicine_box, payments};
+use banyan_store::vault::Vault;
 use banyan_store::{journal, partners};
 
 use crate::admin::{AdminError, Desk};
@@ -129,7 +130,7 @@ impl Export {
             Cell::Number(Some(record.version)),
             at(record.created_ms),
             at(record.changed_ms),
-            Cell::Text(number.map(|number| self.pseudonym(number))),
+            Cell::Text(number.map(|number| pseudonym(&self.desk.vault, number))),
         ];
         for (place, field) in self.ledger.fields().iter().enumerate() {
             if !self.identities && is_identity(field) {
@@ -142,20 +143,6 @@ impl Export {
             }
         }
         row
-    }
-
-    /// The same for the same number, in every ledger and every export of this platform, and nothing
-    /// that leads back to it.
-    fn pseudonym(&self, number: &str) -> String {
-        let number = number.trim().to_ascii_uppercase();
-        let code = self
-            .desk
-            .vault
-            .content_code(format!("export\n{number}").as_bytes());
-        code[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
     }
 
     async fn note(&self, how_far: &str) -> Result<(), AdminError> {
@@ -233,6 +220,17 @@ impl Ledger {
         }
         columns
     }
+}
+
+/// The same for the same number, in every ledger and every export of this platform, and nothing that
+/// leads back to it.
+pub(super) fn pseudonym(vault: &Vault, number: &str) -> String {
+    let number = number.trim().to_ascii_uppercase();
+    let code = vault.content_code(format!("export\n{number}").as_bytes());
+    code[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Fields that say who somebody is.

@@ -12,10 +12,11 @@ use banyan_store::db::{Db, StoreError};
 use banyan_store::imports::{self, Progress};
 use banyan_store::journal;
 use banyan_store::supplement::Named;
-use banyan_store::supplement::past_illness::{self, Imported, Line, Says};
+use banyan_store::supplement::past_illness::{self, Entry, Imported, Line, Says};
 use banyan_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 
+use super::export::pseudonym;
 use super::icd10::{IllnessMap, parts};
 use crate::admin::{AdminError, Desk};
 use crate::resident_number;
@@ -310,6 +311,23 @@ impl Counts {
 }
 
 impl Desk {
+    /// Everything that is or was said of the person with this number; the audit has who looked, and
+    /// the person by the code that exports show.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn past_illnesses(&self, cert_no: &str) -> Result<Vec<Entry>, AdminError> {
+        let named = Named::new(&self.vault, cert_no, "");
+        let entries = past_illness::history(&self.db, &named.person).await?;
+        let target = pseudonym(&self.vault, cert_no);
+        let detail = format!("{} entries", entries.len());
+        let act = self.act("illness.show", &target, detail).await?;
+        self.db
+            .write(move |tx| journal::note_operator(tx, &act))
+            .await?;
+        Ok(entries)
+    }
+
     /// Notes that a file of past illnesses was taken in, and what it came to.
     ///
     /// # Errors

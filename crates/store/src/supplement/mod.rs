@@ -41,7 +41,7 @@ pub struct Named {
     pub name: NameCode,
 }
 
-/// A name as it is compared: half a quarter of its keyed code, 0 where none was given.
+/// A name as it is compared: eight bytes of its keyed code, 0 where none was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameCode(pub i64);
 
