@@ -51,6 +51,7 @@ const PLATFORM: Kind = Kind {
         "tls.certificate_file",
         "tls.key_file",
         "inbound.max_body_bytes",
+        "inbound.max_insurer_body_bytes",
         "inbound.timeout_ms",
         "inbound.freshness_ms",
         "inbound.replay_capacity",
@@ -78,6 +79,9 @@ const PLATFORM: Kind = Kind {
         "health_card.code_ttl_ms",
         "health_card.wx_mini_app_id",
         "health_card.wx_mini_path",
+        "supplement.code_ttl_ms",
+        "supplement.token_ttl_ms",
+        "supplement.illness_map_file",
         "outbound.connect_timeout_ms",
         "outbound.call_timeout_ms",
         "outbound.per_hospital",
@@ -304,8 +308,8 @@ mod tests {
             }
             _ => Value::Integer(1),
         };
-        // Eight of the fields are the groups themselves, two more the parts of each time of day.
-        let groups = 8 + 4 * 2;
+        // Nine of the fields are the groups themselves, two more the parts of each time of day.
+        let groups = 9 + 4 * 2;
         let shown = format!("{:?}", filled::<Settings>(&PLATFORM, sample));
         let fields = shown.matches(": ").count();
         assert_eq!(fields - groups, PLATFORM.keys.len(), "{shown}");

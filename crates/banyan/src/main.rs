@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    appeal, audit, batch, call, callback, conformance, doctor, edge, interface, migrate, partner,
-    person, sandbox, serve,
+    appeal, audit, batch, call, callback, conformance, doctor, edge, export, illness, insurer,
+    interface, ledger, migrate, partner, person, sandbox, serve,
 };
 
 #[global_allocator]
@@ -38,6 +38,8 @@ enum Command {
     Sandbox(sandbox::Options),
     /// 以某个接入方的身份调用接口，显示解密后的应答
     Call(call::Options),
+    /// 沙箱中的保险渠道：迁移历史案件
+    Insurer(insurer::Options),
     /// 诊断签名与加解密：报文为何打不开，该改哪一行
     Doctor(doctor::Options),
     /// 一致性测试：检验医院或平台的接口是否合乎接入指南
@@ -46,6 +48,12 @@ enum Command {
     Partner(partner::Options),
     /// 管理人员：导入名册、核实相互矛盾的登记、查看
     Person(person::Options),
+    /// 管理既往症登记：导入、更正、查看分类
+    Illness(illness::Options),
+    /// 导出理赔、历史案件、现金支付或小药箱台账（CSV 或 Parquet），供精算使用
+    Export(export::Options),
+    /// 查看商业补充医疗保险台账：合计
+    Ledger(ledger::Options),
     /// 管理回调：重发若干条，或一段时间内未送达的
     Callback(callback::Options),
     /// 管理批次：重新处理因故障搁置的批次
@@ -68,10 +76,14 @@ fn main() -> ExitCode {
         Command::Edge(options) => edge::run(&options),
         Command::Sandbox(options) => sandbox::run(&options),
         Command::Call(options) => call::run(&options),
+        Command::Insurer(options) => insurer::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Conformance(options) => conformance::run(&options),
         Command::Partner(options) => partner::run(&options),
         Command::Person(options) => person::run(&options),
+        Command::Illness(options) => illness::run(&options),
+        Command::Export(options) => export::run(&options),
+        Command::Ledger(options) => ledger::run(&options),
         Command::Callback(options) => callback::run(&options),
         Command::Batch(options) => batch::run(&options),
         Command::Appeal(options) => appeal::run(&options),

@@ -20,16 +20,18 @@ use banyan_platform::settings::{DatabaseUrl, EnvironmentSetting, Settings};
 use banyan_platform::web::{Extras, Server};
 use banyan_platform::work::Worker;
 use banyan_protocol::ambient::World;
+use banyan_protocol::dictionaries::{EncType, SignType};
 use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_sandbox::{
-    Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, MztAccess, MztChannel,
-    MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHis, SimulatedHospital, Traffic,
-    citizens,
+    Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, InsurerAccess, MztAccess,
+    MztChannel, MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHis, SimulatedHospital,
+    Traffic, citizens,
 };
 use banyan_store::health_card::{Claim, register_all};
 use banyan_store::ids::HealthCardPersonId;
 use banyan_store::partners::{Kind, Partner};
 use banyan_store::private_file;
+use banyan_store::supplement::channels::{Channel, Keys};
 use banyan_store::vault::MasterKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -90,6 +92,11 @@ pub const HOSPITALS: [(&str, &str); 3] = [
 /// The place of the hospital that wishes to be told of debts that it was shown and that were
 /// revoked.
 const CORRECTED: usize = 1;
+/// The insurers of the sandbox: name, 安全等级, and the services that it may name.
+const INSURERS: [(&str, u8, &[&str]); 2] = [
+    ("惠闽宝（沙箱，等级 1）", 1, &["100002", "100005"]),
+    ("惠厦保（沙箱，等级 4）", 4, &["100002", "100005", "100007"]),
+];
 const MZT_NAME: &str = "闽政通（沙箱）";
 const CITIZENS: usize = 200;
 /// The same people in every sandbox; their index ids differ with the master key.
@@ -238,6 +245,10 @@ impl Province {
             ..Edit::default()
         };
         desk.edit(&mzt_setup.app_id, edit).await?;
+        let mut insurers = Vec::new();
+        for (name, level, service_ids) in INSURERS {
+            insurers.push(insurer(&desk, name, level, service_ids).await?);
+        }
         app.directory.renew(app.now_ms()).await?;
         let citizens: Arc<[Citizen]> = citizens::generate(CITIZENS, CITIZENS_SEED)
             .into_iter()
@@ -262,7 +273,7 @@ impl Province {
                 secret: mzt_setup.secret,
             },
             mzt_url: mzt_inbox.url().to_string(),
-            insurers: Vec::new(),
+            insurers,
             citizens: citizens.to_vec(),
             console: ConsoleAccess {
                 url: String::new(),
@@ -448,6 +459,53 @@ async fn partner(desk: &Desk, kind: Kind, org_id: Option<&str>, name: &str) -> R
                 corrections: false,
             })
             .await?;
+        }
+    }
+    anyhow::bail!("登记 {name} 失败")
+}
+
+/// The sandbox's insurer of this name; added where it is missing.
+async fn insurer(
+    desk: &Desk,
+    name: &str,
+    level: u8,
+    service_ids: &[&str],
+) -> Result<InsurerAccess> {
+    for second_look in [false, true] {
+        let found =
+            desk.partners().await?.into_iter().find(|partner| {
+                partner.profile.kind == Kind::Insurer && partner.profile.name == name
+            });
+        if let Some(partner) = found {
+            let channel = desk.channel(&partner.profile.app_id).await?;
+            return Ok(InsurerAccess {
+                chs_fjs_appsecret: live_secret(&partner)?,
+                chs_fjs_appid: partner.profile.app_id,
+                level: channel.level,
+                service_ids: channel.service_ids,
+            });
+        }
+        if !second_look {
+            let new = NewPartner {
+                kind: Kind::Insurer,
+                org_id: None,
+                name: name.to_owned(),
+                base_url: None,
+                hosts: Vec::new(),
+                grants: None,
+                rate_per_second: 100_000,
+                plain_replies: true,
+                corrections: false,
+            };
+            let channel = Channel {
+                level,
+                enc_type: EncType::Sm4.code().to_owned(),
+                sign_type: SignType::Sm3.code().to_owned(),
+                service_ids: service_ids.iter().map(|id| (*id).to_owned()).collect(),
+                strict: false,
+                keys: Keys::default(),
+            };
+            desk.add_insurer(new, channel).await?;
         }
     }
     anyhow::bail!("登记 {name} 失败")

@@ -1,6 +1,7 @@
 //! What operators do with partners and appeals, each act with its entry in the audit.
 
 mod appeals;
+mod insurers;
 
 use banyan_protocol::ambient::Randomness;
 use banyan_protocol::catalogue::{Direction, Interface, Room};
@@ -10,6 +11,7 @@ use banyan_store::ids::{Ids, JobId, PartnerId};
 use banyan_store::journal::{self, OperatorAct};
 use banyan_store::partners::{self, Kind, Partner, Profile};
 use banyan_store::queue::{self, JobKind, Which};
+use banyan_store::supplement::channels::{self, Channel};
 use banyan_store::vault::Vault;
 
 use crate::app::App;
@@ -94,6 +96,15 @@ impl Desk {
     /// # Errors
     /// [`AdminError::Input`] where something given can't be or is taken.
     pub async fn add_partner(&self, new: NewPartner) -> Result<Issued, AdminError> {
+        if new.kind == Kind::Insurer {
+            return Err(AdminError::Input(
+                "保险渠道须给出安全等级与服务 id（--level、--service）".to_owned(),
+            ));
+        }
+        self.add(new, None).await
+    }
+
+    async fn add(&self, new: NewPartner, channel: Option<Channel>) -> Result<Issued, AdminError> {
         let profile = self.profile(new)?;
         let secret = code(&*self.world.random);
         let issued = Issued {
@@ -111,6 +122,9 @@ impl Desk {
         self.db
             .write(move |tx| -> Result<(), StoreError> {
                 partners::add(tx, &vault, id, &profile, &secret, now_ms)?;
+                if let Some(channel) = &channel {
+                    channels::put(tx, &vault, id, channel, now_ms)?;
+                }
                 journal::note_operator(tx, &act)
             })
             .await
@@ -484,6 +498,7 @@ pub fn usual_grants(kind: Kind) -> Vec<Interface> {
     let rooms: &[Room] = match kind {
         Kind::Hospital => &[Room::Overdue, Room::HealthCard],
         Kind::Mzt => return vec![Interface::OrgMdl002, Interface::OrgMdl004],
+        Kind::Insurer => &[Room::Supplement],
     };
     Interface::ALL
         .into_iter()

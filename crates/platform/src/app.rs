@@ -22,6 +22,7 @@ use crate::h5::visits::Visits;
 use crate::journal::JournalBehind;
 use crate::metrics::Meters;
 use crate::settings::{DatabaseUrl, Settings};
+use crate::supplement::icd10::IllnessMap;
 
 /// A platform, opened. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -54,6 +55,8 @@ pub struct Parts {
     pub directory: Directory,
     /// Entries of reads.
     pub journal: JournalBehind,
+    /// Which diagnoses mean which category of past illnesses.
+    pub illnesses: IllnessMap,
     /// Calls to hospitals.
     pub http: HttpClient,
     /// What Prometheus reads.
@@ -126,6 +129,9 @@ impl App {
                 "public_url：最多 {MOST_PUBLIC_URL} 个字符，否则入口链接超过接口规定的 200 个字符"
             )));
         }
+        let map_file = settings.supplement.illness_map_file.as_deref();
+        let illnesses = IllnessMap::load(map_file)
+            .map_err(|fault| OpenError::Setting(format!("supplement.illness_map_file：{fault}")))?;
         let lock = lock_alone(&settings.database_url)?;
         let mut db_settings = DbSettings::new(&*settings.database_url.0);
         db_settings.pg_write_connections = settings.database_write_connections;
@@ -190,6 +196,7 @@ impl App {
             db,
             vault,
             directory,
+            illnesses,
             http,
         })))
     }

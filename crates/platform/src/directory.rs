@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use banyan_client::{AllowedHosts, HostGuard};
 use banyan_protocol::catalogue::{Interface, Route};
-use banyan_protocol::envelope::{AcceptedReplies, Dialect, Manner, Secret};
+use banyan_protocol::crypto::rsa::PrivateKey;
+use banyan_protocol::dictionaries::{EncType, SignType};
+use banyan_protocol::envelope::{AcceptedReplies, Dialect, Manner, Secret, fjs};
 use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_store::db::{Db, StoreError};
 use banyan_store::ids::PartnerId;
 use banyan_store::partners::{self, Kind, Profile};
+use banyan_store::supplement::channels;
 use banyan_store::vault::Vault;
 use url::Url;
 
@@ -44,10 +47,56 @@ pub struct Partner {
     pub active: bool,
     /// Whether it is told when a debt that it was shown is revoked.
     pub corrections: bool,
+    /// How it speaks; insurers only.
+    pub channel: Option<Arc<InsurerChannel>>,
     grants: HashSet<Interface>,
     secrets: Vec<LiveSecret>,
     /// What outlives a renewal of the directory.
     pub memory: Arc<Memory>,
+}
+
+/// An insurer's channel of the 统一对外接口, ready to be spoken with.
+#[derive(Debug)]
+pub struct InsurerChannel {
+    /// Level and algorithms.
+    pub speech: fjs::Channel,
+    /// The services that it may name.
+    pub service_ids: Vec<String>,
+    /// Whether it is held to the document.
+    pub strict: bool,
+}
+
+impl InsurerChannel {
+    /// Makes a channel of what an operator set.
+    ///
+    /// # Errors
+    /// What can't be, in Chinese.
+    pub fn new(set: &channels::Channel) -> Result<Self, String> {
+        let level = fjs::Level::from_number(set.level).ok_or("安全等级应为 1 至 4")?;
+        let enc_type =
+            EncType::from_code(&set.enc_type).ok_or("加解密方式应为 SM4、AES、RSA、PKCS7 之一")?;
+        let sign_type =
+            SignType::from_code(&set.sign_type).ok_or("签名方式应为 SM3、MD5、RSA 之一")?;
+        let bad = |whose: &'static str| move |error| format!("{whose}：{error}");
+        let own = set.keys.ours.as_deref();
+        let own = own.map(PrivateKey::from_pem).transpose();
+        let peer = set.keys.theirs.as_deref();
+        let peer = peer.map(fjs::Peer::from_pem).transpose();
+        let keys = fjs::Keys {
+            own: own.map_err(bad("平台私钥"))?,
+            peer: peer.map_err(bad("渠道公钥或证书"))?,
+        };
+        let missing = |missing: fjs::MissingKey| missing.to_string();
+        Ok(Self {
+            speech: fjs::Channel {
+                level,
+                cipher: fjs::Cipher::new(enc_type, &keys).map_err(missing)?,
+                signer: fjs::Signer::new(sign_type, &keys).map_err(missing)?,
+            },
+            service_ids: set.service_ids.clone(),
+            strict: set.strict,
+        })
+    }
 }
 
 /// What this node remembers of a partner from call to call.
@@ -63,6 +112,8 @@ pub struct Memory {
     pub replay: ReplayGuard,
     /// How many calls it still has.
     pub bucket: Mutex<TokenBucket>,
+    /// How often it may still be wrong about a secret, a code or a token.
+    pub wrong_tries: Mutex<TokenBucket>,
     /// Its counters.
     pub meters: PartnerMeters,
 }
@@ -103,6 +154,10 @@ struct Known {
     by_org_id: HashMap<String, Arc<Partner>>,
 }
 
+/// How often in a second somebody may be wrong about the secret, a code or a token of one channel.
+/// Each is as long as a key, so that nobody guesses it; this keeps those who try from costing much.
+const WRONG_TRIES_PER_SECOND: u32 = 10;
+
 /// How often a stranger's call may make us look whether it was added meanwhile.
 const STRANGER_CHECK_MS: i64 = 200;
 
@@ -137,11 +192,17 @@ impl Directory {
             revision,
             ..Known::default()
         };
+        let mut channels: HashMap<PartnerId, channels::Channel> =
+            channels::all(&self.db, &self.vault)
+                .await?
+                .into_iter()
+                .collect();
         for partner in partners::all(&self.db, &self.vault, now_ms).await? {
+            let channel = channels.remove(&partner.id);
             let old = known.by_id.get(&partner.id).map(|old| old.memory.clone());
             let app_id = partner.profile.app_id.clone();
             // One partner that can't be read must not keep the others from being renewed.
-            let partner = match self.view(partner, old) {
+            let partner = match self.view(partner, channel.as_ref(), old) {
                 Ok(partner) => Arc::new(partner),
                 Err(error) => {
                     tracing::error!(partner = app_id, %error, "a partner can't be read");
@@ -229,6 +290,7 @@ impl Directory {
     fn view(
         &self,
         partner: partners::Partner,
+        channel: Option<&channels::Channel>,
         memory: Option<Arc<Memory>>,
     ) -> Result<Partner, StoreError> {
         let kept_dialect = partner.dialect;
@@ -275,6 +337,11 @@ impl Directory {
                 })
             })
             .collect::<Result<_, StoreError>>()?;
+        let channel = channel
+            .map(InsurerChannel::new)
+            .transpose()
+            .map_err(&corrupt)?
+            .map(Arc::new);
         let memory = memory.unwrap_or_else(|| {
             Arc::new(Memory {
                 dialect: AtomicU8::new(kept_dialect),
@@ -282,6 +349,7 @@ impl Directory {
                 advised_ms: AtomicI64::new(0),
                 replay: ReplayGuard::new(self.rules.freshness_ms, self.rules.replay_capacity),
                 bucket: Mutex::new(TokenBucket::new(rate_per_second)),
+                wrong_tries: Mutex::new(TokenBucket::new(WRONG_TRIES_PER_SECOND)),
                 meters: PartnerMeters::default(),
             })
         });
@@ -304,6 +372,7 @@ impl Directory {
             },
             active,
             corrections,
+            channel,
             // A code that this version does not know grants nothing.
             grants: grants
                 .iter()

@@ -39,6 +39,8 @@ pub struct Settings {
     pub overdue: Overdue,
     /// 电子健康卡.
     pub health_card: HealthCard,
+    /// 商业补充医疗保险.
+    pub supplement: Supplement,
     /// Calls to hospitals.
     pub outbound: Outbound,
     /// How long things are kept.
@@ -65,6 +67,8 @@ pub enum EnvironmentSetting {
 pub struct Inbound {
     /// The largest body; a full call of 100 items is about 60 kB.
     pub max_body_bytes: usize,
+    /// The largest body at `/fjs/api`; 500 historical cases, encrypted, are about 2 MB.
+    pub max_insurer_body_bytes: usize,
     /// After this a call is answered with -3 (服务端子系统内超时).
     pub timeout_ms: u64,
     /// How far a timestamp may be off, both ways.
@@ -95,6 +99,18 @@ pub struct Overdue {
     pub reconcile_sample: u32,
     /// 催缴提醒 through 闽政通.
     pub reminders: Reminders,
+}
+
+/// 商业补充医疗保险.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Supplement {
+    /// How long an authorization code (授权码) can be used.
+    pub code_ttl_ms: i64,
+    /// How long the token lasts that it gives.
+    pub token_ttl_ms: i64,
+    /// A table of diagnoses and categories of past illnesses in the place of the built-in one.
+    pub illness_map_file: Option<PathBuf>,
 }
 
 /// When citizens are reminded of what they owe: only where a 闽政通 partner with a base address is
@@ -224,6 +240,7 @@ impl Default for Settings {
             inbound: Inbound::default(),
             overdue: Overdue::default(),
             health_card: HealthCard::default(),
+            supplement: Supplement::default(),
             outbound: Outbound::default(),
             retention: Retention::default(),
             database_write_connections: 8,
@@ -236,6 +253,7 @@ impl Default for Inbound {
     fn default() -> Self {
         Self {
             max_body_bytes: 1 << 20,
+            max_insurer_body_bytes: 8 << 20,
             timeout_ms: 15_000,
             freshness_ms: 600_000,
             replay_capacity: 250_000,
@@ -257,6 +275,16 @@ impl Default for Overdue {
             },
             reconcile_sample: 50,
             reminders: Reminders::default(),
+        }
+    }
+}
+
+impl Default for Supplement {
+    fn default() -> Self {
+        Self {
+            code_ttl_ms: 60_000,
+            token_ttl_ms: 2 * 3_600_000,
+            illness_map_file: None,
         }
     }
 }
@@ -336,6 +364,12 @@ impl Settings {
         self.health_card.check()?;
         let positive = [
             ("inbound.max_body_bytes", inbound.max_body_bytes > 0),
+            (
+                "inbound.max_insurer_body_bytes",
+                inbound.max_insurer_body_bytes > 0,
+            ),
+            ("supplement.code_ttl_ms", self.supplement.code_ttl_ms > 0),
+            ("supplement.token_ttl_ms", self.supplement.token_ttl_ms > 0),
             ("inbound.timeout_ms", inbound.timeout_ms > 0),
             ("inbound.freshness_ms", inbound.freshness_ms > 0),
             ("inbound.replay_capacity", inbound.replay_capacity > 0),

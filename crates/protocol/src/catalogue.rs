@@ -6,6 +6,10 @@
 
 use crate::health_card;
 use crate::overdue;
+use crate::supplement::ci00_02_00_07::CashPaymentRequest;
+use crate::supplement::ci00_03_00_01::{PastIllnessReply, PastIllnessRequest};
+use crate::supplement::ci00_03_00_03::ClaimsRequest;
+use crate::supplement::xy00_00_00_03::MigrationRequest;
 use crate::wire::{Field, Message};
 
 /// One interface, named after its code.
@@ -70,7 +74,8 @@ pub struct Spec {
     pub availability: Availability,
     /// The members of the request; empty while not yet available.
     pub request: &'static [Field],
-    /// The members of the reply; empty while not yet available.
+    /// The members of the reply; empty while not yet available, and where the specification lists
+    /// none.
     pub reply: &'static [Field],
 }
 
@@ -214,6 +219,12 @@ impl Interface {
         })
     }
 
+    /// The interface that `chs_fjs_funid` names at `/fjs/api`.
+    #[must_use]
+    pub fn at_funid(funid: &str) -> Option<Self> {
+        Self::from_code(funid).filter(|interface| interface.spec().route == Route::Funid)
+    }
+
     /// The path that it is called at, where it has one of its own.
     #[must_use]
     pub const fn path(self) -> Option<&'static str> {
@@ -354,14 +365,27 @@ impl Interface {
 .with::<health_card::org_ehc_004::InsuredRequest, health_card::org_ehc_004::InsuredReply>()
                 }
             }
-            Self::Ci00030001 => &const { unified("CI00.03.00.01", "接收既往症结果", "3.3") },
-            Self::Ci00030003 => &const { unified("CI00.03.00.03", "理赔信息接收", "3.4") },
+            Self::Ci00030001 => {
+                &const {
+                    unified("CI00.03.00.01", "接收既往症结果", "3.3")
+                        .with::<PastIllnessRequest, PastIllnessReply>()
+                }
+            }
+            Self::Ci00030003 => {
+                &const {
+                    unified("CI00.03.00.03", "理赔信息接收", "3.4").taking(ClaimsRequest::FIELDS)
+                }
+            }
             Self::Ci00020007 => {
-                &const { unified("CI00.02.00.07", "现金支付人员信息接受", "3.5") }
+                &const {
+                    unified("CI00.02.00.07", "现金支付人员信息接受", "3.5")
+                        .taking(CashPaymentRequest::FIELDS)
+                }
             }
             Self::Xy00000003 => {
                 &const {
                     unified("XY00.00.00.03", "历史案件迁移与小药箱数据同步", "3.6、3.7")
+                        .taking(MigrationRequest::FIELDS)
                 }
             }
             Self::EcQuery => &const { library("ec.query", "电子凭证二维码解码接口", "5.3") },
@@ -454,6 +478,13 @@ impl Spec {
         self.reply = Reply::FIELDS;
         self
     }
+
+    /// The reply says nothing but that it was done: its table is empty (统一对外接口 3.4 to 3.7).
+    const fn taking(mut self, request: &'static [Field]) -> Self {
+        self.availability = Availability::Available;
+        self.request = request;
+        self
+    }
 }
 
 #[cfg(test)]
@@ -482,7 +513,13 @@ mod tests {
             let spec = interface.spec();
             let available = spec.availability == Availability::Available;
             assert_eq!(available, !spec.request.is_empty(), "{}", spec.code);
-            assert_eq!(available, !spec.reply.is_empty(), "{}", spec.code);
+            let silent = spec.room == Room::Supplement && interface != Interface::Ci00030001;
+            assert_eq!(
+                available && !silent,
+                !spec.reply.is_empty(),
+                "{}",
+                spec.code
+            );
         }
     }
 }

@@ -261,3 +261,73 @@ dictionary! {
         Card = "02" | "2",
     }
 }
+
+dictionary! {
+    /// 既往症结果
+    /// 统一对外接口 3.3.
+    pub enum PastIllnessCheck {
+        /// 无
+        None = "0",
+        /// 有
+        Some = "1",
+    }
+}
+
+dictionary! {
+    /// 结算方式
+    /// 统一对外接口 3.5: a fixed value.
+    pub enum PayKind {
+        /// 现金支付
+        Cash = "3",
+    }
+}
+
+dictionary! {
+    /// 业务类型（统一对外接口）
+    /// 统一对外接口 3.6 and 3.7.
+    pub enum Topic {
+        /// 历史案件迁移
+        HmbExtInfo = "hmbExtInfo",
+        /// 小药箱数据同步
+        HmbYyxInfo = "hmbYyxInfo",
+    }
+}
+
+dictionary! {
+    /// 订单状态
+    /// 统一对外接口 3.7.
+    pub enum OrderStatus {
+        /// 有效
+        Valid = "1",
+        /// 退款
+        Refunded = "2",
+    }
+}
+
+dictionary! {
+    /// 加解密方式
+    /// 统一对外接口 3.2.2.1 (encType).
+    pub enum EncType {
+        /// 国密 SM4 算法
+        Sm4 = "SM4",
+        /// RSA 算法
+        Rsa = "RSA",
+        /// PKCS7 算法
+        Pkcs7 = "PKCS7",
+        /// AES 算法
+        Aes = "AES",
+    }
+}
+
+dictionary! {
+    /// 签名方式
+    /// 统一对外接口 3.2.2.2 (signType).
+    pub enum SignType {
+        /// 国密 SM3 算法
+        Sm3 = "SM3",
+        /// MD5 算法
+        Md5 = "MD5",
+        /// RSA 算法
+        Rsa = "RSA",
+    }
+}

@@ -13,4 +13,5 @@ pub mod envelope;
 pub mod health_card;
 pub mod overdue;
 pub mod result_code;
+pub mod supplement;
 pub mod wire;

@@ -23,6 +23,7 @@ mod faults;
 mod his;
 mod hospital;
 mod http_server;
+mod insurer;
 mod line_proxy;
 mod message_line;
 mod mzt;
@@ -44,6 +45,7 @@ pub use his::SimulatedHis;
 pub use hospital::{
     Debt, HospitalSetup, LedgerEntry, LedgerError, Received, SimulatedHospital, StartError,
 };
+pub use insurer::{Migrated, SimulatedInsurer};
 pub use line_proxy::{LineMode, LineProxy};
 pub use message_line::{LineCounts, LinePlan, MessageLine};
 pub use mzt::{MztChannel, MztSetup};

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod db;
 pub mod health_card;
 pub mod ids;
+pub mod imports;
 pub mod journal;
 pub mod overdue;
 pub mod partners;
@@ -17,6 +18,7 @@ pub mod private_file;
 pub mod queue;
 pub mod schedule;
 pub mod spool;
+pub mod supplement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod vault;

@@ -52,6 +52,8 @@ pub enum Kind {
     Hospital,
     /// 闽政通
     Mzt,
+    /// 商业补充医疗保险的渠道
+    Insurer,
 }
 
 /// A secret that still opens messages.
@@ -68,6 +70,7 @@ impl Kind {
         match self {
             Self::Hospital => "hospital",
             Self::Mzt => "mzt",
+            Self::Insurer => "insurer",
         }
     }
 
@@ -75,6 +78,7 @@ impl Kind {
         match text {
             "hospital" => Ok(Self::Hospital),
             "mzt" => Ok(Self::Mzt),
+            "insurer" => Ok(Self::Insurer),
             other => Err(StoreError::Corrupt(format!("partner.kind is {other}"))),
         }
     }
@@ -270,7 +274,7 @@ fn insert_secret(
     Ok(())
 }
 
-fn raise_revision(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+pub(crate) fn raise_revision(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE partner_revision SET revision = revision + 1 WHERE id = 1",
         &[] as &[Val<'_>],

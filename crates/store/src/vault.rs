@@ -81,6 +81,16 @@ pub enum Place {
     EdgeCard,
     /// The edge's notice.content
     EdgeNotice,
+    /// insurer_channel.keys_sealed
+    ChannelKeys,
+    /// supplement_claim.sealed, and its past versions
+    SupplementClaim,
+    /// supplement_payment.sealed, and its past versions
+    SupplementPayment,
+    /// supplement_case.sealed, and its past versions
+    SupplementCase,
+    /// supplement_medicine_box.sealed, and its past versions
+    SupplementMedicineBox,
     /// vault_check.sealed
     Check,
 }
@@ -311,6 +321,11 @@ impl Place {
             Self::EdgeMessage => b"edge.message.content",
             Self::EdgeCard => b"edge.card.sealed",
             Self::EdgeNotice => b"edge.notice.content",
+            Self::ChannelKeys => b"insurer_channel.keys_sealed",
+            Self::SupplementClaim => b"supplement_claim.sealed",
+            Self::SupplementPayment => b"supplement_payment.sealed",
+            Self::SupplementCase => b"supplement_case.sealed",
+            Self::SupplementMedicineBox => b"supplement_medicine_box.sealed",
             Self::Check => b"vault_check.sealed",
         }
     }

@@ -12,6 +12,7 @@
 mod callbacks;
 mod edge;
 mod envelope;
+mod insurers;
 mod load;
 mod people;
 mod persons;
@@ -38,7 +39,7 @@ pub(crate) struct Options {
     /// 测量项目
     #[arg(value_enum, default_value = "all")]
     what: What,
-    /// 预先装入的欠费记录数（persons 为导入的人数）
+    /// 预先装入的欠费记录数（persons 为导入的人数，illness 为既往症登记数）
     #[arg(long, value_name = "条数", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..))]
     items: u64,
     /// 每轮测量的秒数
@@ -74,6 +75,10 @@ enum What {
     Callbacks,
     /// 导入名册，及在每秒 500 次登记之下按主索引、按人员编号查人
     Persons,
+    /// 既往症查询（CI00.03.00.01），与同一服务器的空应答对照
+    Illness,
+    /// 历史案件迁移（XY00.00.00.03），与直接批量写库对照
+    Cases,
     /// 启动至就绪的时间与空闲内存
     Start,
     /// 前置机：HIS 调用至落盘应答、十万项经慢速线路送达、常驻内存
@@ -114,6 +119,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if wanted(What::Persons) {
         persons::measure(options, &mut table)?;
+    }
+    if wanted(What::Illness) {
+        insurers::illness::measure(options, &mut table)?;
+    }
+    if wanted(What::Cases) {
+        insurers::cases::measure(options, &mut table)?;
     }
     if wanted(What::Start) {
         start::measure(options, &mut table)?;

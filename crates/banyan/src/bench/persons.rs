@@ -20,7 +20,8 @@ use super::place::Place;
 use super::platform::Platform;
 use super::table::{Figure, Table, Target};
 use super::{Options, number};
-use crate::commands::person::import::{self, Wanted};
+use crate::commands::person::import;
+use crate::commands::table_file::Wanted;
 use crate::terminal;
 
 /// Registrations a second while persons are looked up.

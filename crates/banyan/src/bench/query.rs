@@ -31,12 +31,12 @@ use crate::terminal;
 /// Hospitals whose records are there; the first of them asks.
 const HOSPITALS: usize = 20;
 const PATH: &str = "/qmdl/queryOverdueData";
-const ECHO_PATH: &str = "/bench/echo";
+pub(super) const ECHO_PATH: &str = "/bench/echo";
 /// In a reply that is no refusal.
 const SUCCESS: &str = "\"respCode\":\"000000\"";
 /// Requests are prepared for so many times the rate of the warm-up, so that they don't run out.
-const RESERVE: f64 = 1.6;
-const WARM_UP: Duration = Duration::from_secs(1);
+pub(super) const RESERVE: f64 = 1.6;
+pub(super) const WARM_UP: Duration = Duration::from_secs(1);
 /// Calls a second with which the first warm-up is prepared.
 const FIRST_GUESS: u64 = 20_000;
 
@@ -327,20 +327,20 @@ pub(super) fn typical_answer() -> String {
     .to_string()
 }
 
-fn typical_size(outcome: &Outcome) -> Result<usize> {
+pub(super) fn typical_size(outcome: &Outcome) -> Result<usize> {
     let total: usize = outcome.samples.iter().map(|(_, body)| body.len()).sum();
     total
         .checked_div(outcome.samples.len())
         .ok_or_else(|| anyhow!("没有应答可供抽查"))
 }
 
-fn body_size(request: &[u8]) -> usize {
+pub(super) fn body_size(request: &[u8]) -> usize {
     let head = request.windows(4).position(|part| part == b"\r\n\r\n");
     head.map_or(0, |end| request.len() - end - 4)
 }
 
 /// Reads everything and answers as many bytes as it is asked for: what this server can do at most.
-async fn echo(
+pub(super) async fn echo(
     axum::extract::State(_app): axum::extract::State<App>,
     uri: axum::http::Uri,
     body: Body,

@@ -13,7 +13,7 @@ use banyan_sandbox::SandboxDescription;
 use serde_json::Value;
 use url::Url;
 
-use super::block_on;
+use super::{block_on, insurer};
 use crate::terminal;
 
 /// 以某个接入方的身份调用接口
@@ -23,28 +23,31 @@ pub(crate) struct Options {
     code: String,
     /// 业务参数：JSON 文本，或 @文件
     #[arg(long, value_name = "JSON|@文件")]
-    data: String,
+    pub(super) data: String,
     /// 从沙箱数据目录读取身份
     #[arg(long, value_name = "目录", conflicts_with_all = ["app_id", "url"])]
-    sandbox: Option<PathBuf>,
-    /// 沙箱中的身份：orgId、appId 或 mzt；缺省为第一家医院
+    pub(super) sandbox: Option<PathBuf>,
+    /// 沙箱中的身份：orgId、appId、mzt，或 insurer1、insurer4（按安全等级）；缺省为能调用该接口的第一个
     #[arg(long, value_name = "名称", requires = "sandbox")]
-    profile: Option<String>,
+    pub(super) profile: Option<String>,
     /// 应用 ID
     #[arg(long, required_unless_present = "sandbox", requires_all = ["secret", "url"])]
-    app_id: Option<String>,
+    pub(super) app_id: Option<String>,
     /// 接入方密钥（建议以环境变量 BANYAN_CALL_SECRET 给出）
     #[arg(long, env = "BANYAN_CALL_SECRET", hide_env_values = true)]
-    secret: Option<String>,
+    pub(super) secret: Option<String>,
     /// 平台地址，例如 https://platform.example.cn
     #[arg(long, value_name = "地址")]
-    url: Option<Url>,
+    pub(super) url: Option<Url>,
+    /// 保险渠道（统一对外接口）的安全等级，1 至 4；以 --app-id 调用时使用
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub(super) level: u8,
     /// 不加密、不签名（仅测试环境）
     #[arg(long)]
     plain: bool,
     /// 同时显示待签名串（不含密钥）与密封后的请求
     #[arg(long)]
-    show: bool,
+    pub(super) show: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -54,6 +57,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             options.code
         )
     })?;
+    if interface.spec().route == Route::Funid {
+        return insurer::call_as(options, interface);
+    }
     let identity = identity(options)?;
     let url = address(interface, &identity)?;
     let business = business(&options.data)?;
@@ -190,7 +196,7 @@ fn address(interface: Interface, identity: &Identity) -> Result<Url> {
 }
 
 /// The business JSON as it was given, so that its author sees his own bytes signed.
-fn business(data: &str) -> Result<String> {
+pub(super) fn business(data: &str) -> Result<String> {
     let text = match data.strip_prefix('@') {
         Some(file) => std::fs::read_to_string(file).with_context(|| format!("读取 {file}"))?,
         None => data.to_owned(),

@@ -8,12 +8,17 @@ pub(crate) mod callback;
 pub(crate) mod conformance;
 pub(crate) mod doctor;
 pub(crate) mod edge;
+pub(crate) mod export;
+pub(crate) mod illness;
+pub(crate) mod insurer;
 pub(crate) mod interface;
+pub(crate) mod ledger;
 pub(crate) mod migrate;
 pub(crate) mod partner;
 pub(crate) mod person;
 pub(crate) mod sandbox;
 pub(crate) mod serve;
+pub(crate) mod table_file;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,13 +1,16 @@
 //! `banyan partner`: who may call, and with which secrets.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use banyan_platform::admin::{Edit, Issued, NewPartner};
 use banyan_platform::settings::EnvironmentSetting;
 use banyan_protocol::catalogue::Interface;
+use banyan_protocol::dictionaries::{EncType, SignType};
 use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_store::partners::{Kind, Partner};
+use banyan_store::supplement::channels::{Channel, Keys};
 use serde_json::json;
 
 use super::{block_on, desk};
@@ -42,6 +45,18 @@ enum Act {
         /// 旧密钥继续有效的小时数
         #[arg(long, default_value_t = 72, value_name = "小时", value_parser = clap::value_parser!(u32).range(0..=720))]
         overlap_hours: u32,
+    },
+    /// 修改保险渠道的安全等级、算法、服务 id 或密钥；未给出的保持不变
+    Channel {
+        /// 接入方 appId
+        app_id: String,
+        #[command(flatten)]
+        channel: ChannelOptions,
+    },
+    /// 作废保险渠道的全部授权码与令牌，立即生效
+    RevokeTokens {
+        /// 接入方 appId
+        app_id: String,
     },
     /// 停用接入方，一秒内生效；其回调保留，恢复后继续
     Revoke {
@@ -82,6 +97,42 @@ struct Add {
     /// 更正回执：查询过的欠费记录后来被撤销时，是否通知该接入方
     #[arg(long, value_enum, default_value = "off", value_name = "on|off")]
     corrections: Switch,
+    #[command(flatten)]
+    channel: ChannelOptions,
+}
+
+/// 保险渠道（--kind insurer）
+#[derive(Debug, clap::Args)]
+struct ChannelOptions {
+    /// 安全等级：1 明文（仅测试环境）、2 加令牌、3 加签名、4 加加密
+    #[arg(long, value_name = "1-4", value_parser = clap::value_parser!(u8).range(1..=4))]
+    level: Option<u8>,
+    /// 加解密方式
+    #[arg(long, value_name = "SM4|AES|RSA|PKCS7")]
+    enc_type: Option<String>,
+    /// 签名方式
+    #[arg(long, value_name = "SM3|MD5|RSA")]
+    sign_type: Option<String>,
+    /// 开通的服务 id，可多次给出，例如 100005
+    #[arg(long = "service", value_name = "服务 id")]
+    services: Vec<String>,
+    /// 校验：strict 严格按文档，warn 记录问题并接收；登记时缺省，正式环境为 strict，测试环境为 warn
+    #[arg(long, value_enum, value_name = "strict|warn")]
+    validation: Option<Validation>,
+    /// 渠道的公钥或证书（PEM）；RSA、PKCS7 需要，PKCS7 须为证书
+    #[arg(long, value_name = "文件")]
+    key_file: Option<PathBuf>,
+    /// 平台用于该渠道的 RSA 私钥（PEM，未加密）；RSA、PKCS7 需要
+    #[arg(long, value_name = "文件")]
+    own_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Validation {
+    /// 严格按文档
+    Strict,
+    /// 记录问题并接收
+    Warn,
 }
 
 #[derive(Debug, clap::Args)]
@@ -125,6 +176,8 @@ enum KindOption {
     Hospital,
     /// 闽政通
     Mzt,
+    /// 商业补充医疗保险的渠道（统一对外接口）
+    Insurer,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -136,7 +189,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 let mut new = add.read()?;
                 // In a test environment partners begin with plain answers (design, section 4.6).
                 new.plain_replies |= settings.environment == EnvironmentSetting::Test;
-                show_issued(&desk.add_partner(new).await?);
+                let issued = match add.kind {
+                    KindOption::Insurer => {
+                        let strict = settings.environment == EnvironmentSetting::Production;
+                        desk.add_insurer(new, add.channel.first(strict)?).await?
+                    }
+                    KindOption::Hospital | KindOption::Mzt => desk.add_partner(new).await?,
+                };
+                show_issued(&issued);
             }
             Act::Set(set) => {
                 desk.edit(&set.app_id, set.read()?).await?;
@@ -150,6 +210,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 let overlap_ms = i64::from(*overlap_hours) * 3_600_000;
                 show_issued(&desk.rotate(app_id, overlap_ms).await?);
                 terminal::note(format!("旧密钥将在 {overlap_hours} 小时后失效。"));
+            }
+            Act::Channel { app_id, channel } => {
+                let now = desk.channel(app_id).await?;
+                desk.set_channel(app_id, channel.over(now)?).await?;
+                terminal::say("已修改，一秒内生效。");
+            }
+            Act::RevokeTokens { app_id } => {
+                let revoked = desk.revoke_tokens(app_id).await?;
+                terminal::say(format!("已作废 {revoked} 个令牌，未使用的授权码也已失效。"));
             }
             Act::Revoke { app_id, restore } => {
                 desk.set_active(app_id, *restore).await?;
@@ -171,6 +240,7 @@ impl Add {
             kind: match self.kind {
                 KindOption::Hospital => Kind::Hospital,
                 KindOption::Mzt => Kind::Mzt,
+                KindOption::Insurer => Kind::Insurer,
             },
             org_id: self.org_id.clone(),
             name: self.name.clone(),
@@ -180,6 +250,56 @@ impl Add {
             rate_per_second: self.rate,
             plain_replies: self.plain_replies,
             corrections: self.corrections == Switch::On,
+        })
+    }
+}
+
+impl ChannelOptions {
+    /// A channel about to be added.
+    fn first(&self, strict: bool) -> Result<Channel> {
+        if self.level.is_none() || self.services.is_empty() {
+            return Err(anyhow!(
+                "保险渠道须给出安全等级与服务 id（--level、--service）"
+            ));
+        }
+        self.over(Channel {
+            level: 4,
+            enc_type: EncType::Sm4.code().to_owned(),
+            sign_type: SignType::Sm3.code().to_owned(),
+            service_ids: Vec::new(),
+            strict,
+            keys: Keys::default(),
+        })
+    }
+
+    /// What is given in the place of what was.
+    fn over(&self, was: Channel) -> Result<Channel> {
+        let upper = |given: &Option<String>, was: String| {
+            given.as_ref().map_or(was, |code| code.to_uppercase())
+        };
+        let pem = |file: &Option<PathBuf>, was: Option<String>| match file {
+            None => Ok(was),
+            Some(file) => std::fs::read_to_string(file)
+                .map(Some)
+                .map_err(|error| anyhow!("{}：{error}", file.display())),
+        };
+        Ok(Channel {
+            level: self.level.unwrap_or(was.level),
+            enc_type: upper(&self.enc_type, was.enc_type),
+            sign_type: upper(&self.sign_type, was.sign_type),
+            service_ids: if self.services.is_empty() {
+                was.service_ids
+            } else {
+                self.services.clone()
+            },
+            strict: self
+                .validation
+                .map_or(was.strict, |validation| validation == Validation::Strict),
+            keys: Keys {
+                theirs: pem(&self.key_file, was.keys.theirs)?,
+                ours: pem(&self.own_key_file, was.keys.ours)?,
+                our_certificate: was.keys.our_certificate,
+            },
         })
     }
 }
@@ -271,5 +391,6 @@ const fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Hospital => "医疗机构",
         Kind::Mzt => "闽政通",
+        Kind::Insurer => "保险渠道",
     }
 }

@@ -20,6 +20,7 @@ mod doctor;
 mod edge;
 mod examples;
 mod foreign;
+mod insurers;
 mod listener;
 mod load;
 mod nodes;
@@ -30,6 +31,7 @@ mod process;
 mod sandbox;
 mod settings;
 mod stopping;
+mod supplement;
 mod tls;
 
 use std::time::{Duration, Instant};

@@ -110,6 +110,20 @@ fn is_the_contract(description: &Value) {
         assert!(secrets.insert(hospital["secret"].as_str().unwrap()));
         assert!(hospital["orgId"].as_str().unwrap().len() <= 12);
     }
+    let insurers = description["insurers"].as_array().unwrap();
+    let levels: Vec<_> = insurers
+        .iter()
+        .map(|insurer| insurer["level"].as_i64())
+        .collect();
+    assert_eq!(levels, [Some(1), Some(4)]);
+    for insurer in insurers {
+        assert_eq!(
+            keys(insurer),
+            "chs_fjs_appid chs_fjs_appsecret level serviceIds"
+        );
+        assert!(secrets.insert(insurer["chs_fjs_appsecret"].as_str().unwrap()));
+        assert!(!insurer["serviceIds"].as_array().unwrap().is_empty());
+    }
     let edge = description["edge"].as_str().unwrap();
     let behind_edge = hospitals[0]["callbackUrl"].as_str().unwrap();
     assert!(behind_edge.starts_with(edge) && !edge.is_empty());

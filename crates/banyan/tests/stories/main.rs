@@ -36,6 +36,7 @@ mod repetition;
 mod resending;
 mod results;
 mod scanner;
+mod supplement;
 mod telling;
 mod two_nodes;
 mod updates;

@@ -9,6 +9,8 @@ use banyan_store::db::StoreError;
 use banyan_store::health_card::persons::{Identity, Person};
 use banyan_store::vault::Vault;
 
+use crate::resident_number;
+
 /// What is said of a person, as text that nobody has looked at yet. Empty text says nothing.
 #[derive(Clone, Copy, Default)]
 pub struct Stated<'a> {
@@ -154,7 +156,7 @@ fn take_from_number(identity: &mut Identity) -> Result<(), FieldFault> {
             "居民身份证应为 18 位，前 17 位为数字",
         ));
     }
-    if number.bytes().last() != Some(check_character(number)) {
+    if !resident_number::checks(number) {
         return Err(FieldFault::new(
             "idNo",
             "居民身份证的最后一位（校验码）不符，请核对是否有误",
@@ -182,18 +184,6 @@ fn take_from_number(identity: &mut Identity) -> Result<(), FieldFault> {
         }
     }
     Ok(())
-}
-
-/// The eighteenth character: ISO 7064, MOD 11-2.
-fn check_character(number: &str) -> u8 {
-    const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: u32 = number
-        .bytes()
-        .zip(WEIGHTS)
-        .map(|(digit, weight)| u32::from(digit.saturating_sub(b'0')) * weight)
-        .sum();
-    let place = usize::try_from(sum % 11).unwrap_or_default();
-    b"10X98765432".get(place).copied().unwrap_or_default()
 }
 
 /// Whether `yyyyMMdd` is a day that was.

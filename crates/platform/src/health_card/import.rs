@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 use banyan_protocol::ambient::SharedClock;
 use banyan_store::db::{Db, StoreError};
-use banyan_store::health_card::imports::{self, Progress};
 use banyan_store::health_card::{Claim, Registered, register_all};
 use banyan_store::ids::{HealthCardPersonId, Ids};
+use banyan_store::imports::{self, Progress};
 use banyan_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 
@@ -194,15 +194,8 @@ impl Import {
                 let outcomes = register_all(tx, &vault, &batch.claims, "import", now_ms)?;
                 let mut counts = counts;
                 let last_report = batch.report(&outcomes, &mut counts);
-                let done = batch.records + before.records_done.unsigned_abs();
-                let to = Progress {
-                    records_done: i64::try_from(done).unwrap_or(i64::MAX),
-                    counts: serde_json::json!(counts).to_string(),
-                    report_bytes: before.report_bytes
-                        + i64::try_from(before.last_report.len()).unwrap_or(0),
-                    last_report,
-                    done: is_last,
-                };
+                let said = serde_json::json!(counts).to_string();
+                let to = before.after(batch.records, said, last_report, is_last);
                 if !imports::advance(tx, &file, before.records_done, &to, now_ms)? {
                     return Err(ImportError::Elsewhere);
                 }

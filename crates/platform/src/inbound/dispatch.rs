@@ -9,6 +9,7 @@ use super::call::Call;
 use crate::health_card;
 use crate::overdue;
 use crate::refusal::Refusal;
+use crate::supplement;
 
 /// Has the room answer; gives the business JSON of the reply.
 pub(super) async fn dispatch(call: &Call<'_>, json: &str) -> Result<String, Refusal> {
@@ -27,17 +28,16 @@ pub(super) async fn dispatch(call: &Call<'_>, json: &str) -> Result<String, Refu
         Interface::OrgEhc002 => written(health_card::org_ehc_002::handle(call, read(json)?).await),
         Interface::OrgEhc003 => written(health_card::org_ehc_003::handle(call, read(json)?).await),
         Interface::OrgEhc004 => written(health_card::org_ehc_004::handle(call, read(json)?).await),
-        Interface::Ci00030001
-        | Interface::Ci00030003
-        | Interface::Ci00020007
-        | Interface::Xy00000003
-        | Interface::EcQuery
-        | Interface::QrcodeGet
-        | Interface::AuthCheck
-        | Interface::EcPwd => Err(Refusal::caller(
-            ResultCode::SwitchedOff,
-            ResultCode::SwitchedOff.label(),
-        )),
+        Interface::Ci00030001 => {
+            written(supplement::ci00_03_00_01::handle(call, read(json)?).await)
+        }
+        Interface::Ci00030003 => taken(supplement::ci00_03_00_03::handle(call, read(json)?).await),
+        Interface::Ci00020007 => taken(supplement::ci00_02_00_07::handle(call, read(json)?).await),
+        // Which of two messages it is, its topic says.
+        Interface::Xy00000003 => taken(supplement::xy00_00_00_03::handle(call, json).await),
+        Interface::EcQuery | Interface::QrcodeGet | Interface::AuthCheck | Interface::EcPwd => Err(
+            Refusal::caller(ResultCode::SwitchedOff, ResultCode::SwitchedOff.label()),
+        ),
     }
 }
 
@@ -47,4 +47,9 @@ fn read<M: Message>(json: &str) -> Result<M, Refusal> {
 
 fn written<M: Message>(reply: Result<M, Refusal>) -> Result<String, Refusal> {
     reply.map(|message| wire::write(&message))
+}
+
+/// A reply whose table lists no members.
+fn taken(reply: Result<(), Refusal>) -> Result<String, Refusal> {
+    reply.map(|()| "{}".to_owned())
 }

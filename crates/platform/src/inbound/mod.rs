@@ -6,8 +6,10 @@
 
 pub mod call;
 mod dispatch;
+pub mod oauth;
 pub mod rate;
 pub mod replay;
+pub mod unified;
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,8 +17,8 @@ use std::time::{Duration, Instant};
 use banyan_protocol::catalogue::{Availability, Interface};
 use banyan_protocol::crypto::sm3;
 use banyan_protocol::envelope::{
-    Envelope, EnvelopeFault, INTERFACE_VERSION, Manner, Opened, Outcome, SIGN_VERSION, Sealing,
-    Secret,
+    Dialect, Envelope, EnvelopeFault, INTERFACE_VERSION, Manner, Opened, Outcome, SIGN_VERSION,
+    Sealing, Secret,
 };
 use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::FieldFault;
@@ -224,22 +226,22 @@ async fn answer(
             Err((refusal, None))
         }
         Ok(opened) => {
-            keep_dialect(app, &partner, &opened, now_ms).await;
+            if opened.manner.protection.signed {
+                keep_dialect(app, &partner, opened.manner.dialect, now_ms).await;
+            }
             let digest = opened
                 .business
                 .as_deref()
                 .map(|json| sm3::digest(json.as_bytes()));
-            pass(
-                app,
-                interface,
-                &partner,
-                &opened,
-                timestamp_ms,
-                now_ms,
+            let passing = Passing {
+                signature: opened.signature.as_ref(),
+                timestamp_ms: Some(timestamp_ms),
+                business: opened.business.as_deref(),
                 digest,
-            )
-            .await
-            .map_err(|refusal| (refusal, digest))
+            };
+            pass(app, interface, &partner, passing, now_ms)
+                .await
+                .map_err(|refusal| (refusal, digest))
         }
     };
     let done =
@@ -280,20 +282,29 @@ async fn answer(
     Reply { status, body }
 }
 
+/// An opened message, whichever envelope it came in.
+struct Passing<'a> {
+    /// A digest of its signature; `None` where it has none.
+    signature: Option<&'a sm3::Sm3Digest>,
+    /// When it was made; `None` where its envelope does not say.
+    timestamp_ms: Option<i64>,
+    /// The business JSON.
+    business: Option<&'a str>,
+    /// SM3 of the business JSON.
+    digest: Option<sm3::Sm3Digest>,
+}
+
+/// Replay guard, maintenance, switches, grant, rate, and the room itself.
 async fn pass(
     app: &App,
     interface: Interface,
     partner: &Arc<Partner>,
-    opened: &Opened,
-    timestamp_ms: i64,
+    passing: Passing<'_>,
     now_ms: i64,
-    digest: Option<sm3::Sm3Digest>,
 ) -> Result<String, Refusal> {
-    partner
-        .memory
-        .replay
-        .pass(opened.signature.as_ref(), timestamp_ms, now_ms)
-        .map_err(|replay| replay_refusal(replay, now_ms))?;
+    if let Some(timestamp_ms) = passing.timestamp_ms {
+        fresh_once(partner, passing.signature, timestamp_ms, now_ms)?;
+    }
     if app.settings.maintenance {
         return Err(Refusal::caller(
             ResultCode::Maintenance,
@@ -318,28 +329,16 @@ async fn pass(
             ),
         ));
     }
-    let within_rate = partner
-        .memory
-        .bucket
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take(now_ms);
-    if !within_rate {
-        return Err(Refusal::caller(
-            ResultCode::RateLimited,
-            ResultCode::RateLimited.label(),
-        ));
-    }
-    let json = opened
+    within_rate(partner, now_ms)?;
+    let json = passing
         .business
-        .as_deref()
         .ok_or_else(|| Refusal::field("encryptData", "不可缺少"))?;
     let call = Call {
         app,
         partner,
         interface,
         now_ms,
-        digest,
+        digest: passing.digest,
     };
     let limit = Duration::from_millis(app.settings.inbound.timeout_ms);
     match tokio::time::timeout(limit, dispatch::dispatch(&call, json)).await {
@@ -352,6 +351,35 @@ async fn pass(
             )
         }),
     }
+}
+
+/// Lets a message pass the replay guard once.
+fn fresh_once(
+    partner: &Partner,
+    signature: Option<&sm3::Sm3Digest>,
+    timestamp_ms: i64,
+    now_ms: i64,
+) -> Result<(), Refusal> {
+    let guard = &partner.memory.replay;
+    guard
+        .pass(signature, timestamp_ms, now_ms)
+        .map_err(|replay| replay_refusal(replay, now_ms))
+}
+
+/// Takes one of the partner's calls.
+fn within_rate(partner: &Partner, now_ms: i64) -> Result<(), Refusal> {
+    let mut bucket = partner
+        .memory
+        .bucket
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if bucket.take(now_ms) {
+        return Ok(());
+    }
+    Err(Refusal::caller(
+        ResultCode::RateLimited,
+        ResultCode::RateLimited.label(),
+    ))
 }
 
 fn replay_refusal(replay: Replay, now_ms: i64) -> Refusal {
@@ -376,13 +404,8 @@ fn replay_refusal(replay: Replay, now_ms: i64) -> Refusal {
 
 /// Writes the partner's dialect down where it is a new one. Calls to it work without, so a failure
 /// costs nothing here.
-async fn keep_dialect(app: &App, partner: &Partner, opened: &Opened, now_ms: i64) {
-    let Manner {
-        protection,
-        dialect,
-        ..
-    } = opened.manner;
-    if !protection.signed || !partner.remember_dialect(dialect, now_ms) {
+async fn keep_dialect(app: &App, partner: &Partner, dialect: Dialect, now_ms: i64) {
+    if !partner.remember_dialect(dialect, now_ms) {
         return;
     }
     let id = partner.id;

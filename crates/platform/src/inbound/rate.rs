@@ -28,15 +28,20 @@ impl TokenBucket {
 
     /// Takes one call, if there is one.
     pub fn take(&mut self, now_ms: i64) -> bool {
-        // A clock that goes back adds nothing.
-        let passed_ms = (now_ms - self.filled_ms).clamp(0, 1000);
-        self.saved = (self.saved + passed_ms * i64::from(self.per_second)).min(self.capacity());
-        self.filled_ms = now_ms;
-        let enough = self.saved >= 1000;
+        let enough = self.has_some(now_ms);
         if enough {
             self.saved -= 1000;
         }
         enough
+    }
+
+    /// Whether there is a call to take.
+    pub fn has_some(&mut self, now_ms: i64) -> bool {
+        // A clock that goes back adds nothing.
+        let passed_ms = (now_ms - self.filled_ms).clamp(0, 1000);
+        self.saved = (self.saved + passed_ms * i64::from(self.per_second)).min(self.capacity());
+        self.filled_ms = now_ms;
+        self.saved >= 1000
     }
 
     fn capacity(&self) -> i64 {

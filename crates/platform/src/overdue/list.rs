@@ -207,6 +207,7 @@ fn seen_by(app: &App, look: &Look) -> SeenBy {
             Some(Interface::OrgEhc004) => {
                 "凭您的医保身份，取得电子健康卡主索引和身份信息".to_owned()
             }
+            Some(Interface::Ci00030001) => "查询您是否有既往症记录（商业补充医疗保险）".to_owned(),
             Some(other) => other.spec().name.to_owned(),
             None => "查询".to_owned(),
         },

@@ -1,5 +1,5 @@
 //! Sealed messages over HTTP: one path for each interface, and an answer with a respCode whatever
-//! comes in.
+//! comes in. Those of insurers, which share one path, are in `insurers`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAINED: usize = 32 << 20;
 
 /// The paths of every interface that partners call at a path of its own, and of those that are
-/// found by a code inside the message but are not open yet.
+/// found by a code inside the message.
 pub(super) fn routes(app: &App) -> Router<App> {
     let places = Arc::new(Semaphore::new(app.settings.inbound.max_concurrent));
     let mut router = Router::new();
@@ -43,15 +43,9 @@ pub(super) fn routes(app: &App) -> Router<App> {
             router = router.route(path, post(handler));
         }
     }
-    for path in [
-        "/fjs/api",
-        "/fjs/oauth/code",
-        "/fjs/oauth/token",
-        "/localcfc/api/hsecfc/localQrCodeQuery",
-    ] {
-        router = router.route(path, post(not_open_yet));
-    }
-    router
+    let local = "/localcfc/api/hsecfc/localQrCodeQuery";
+    router = router.route(local, post(not_open_yet));
+    super::insurers::routes(router, &places)
 }
 
 async fn receive(
@@ -61,17 +55,13 @@ async fn receive(
     headers: &HeaderMap,
     body: Body,
 ) -> Response {
-    let body = match read(app, body).await {
+    let body = match read(body, app.settings.inbound.max_body_bytes).await {
         Ok(body) => body,
-        Err(response) => return response,
+        Err((status, code, message)) => return refuse(app, status, code, &message),
     };
     let Ok(_place) = places.try_acquire() else {
-        return refuse(
-            app,
-            StatusCode::TOO_MANY_REQUESTS,
-            ResultCode::RateLimited,
-            "系统繁忙，本次请求未处理，请稍后以新的时间戳重试",
-        );
+        let (status, code, message) = busy();
+        return refuse(app, status, code, &message);
     };
     let sign_version = headers
         .get(SIGN_VERSION_HEADER)
@@ -86,21 +76,30 @@ async fn receive(
     json(status, reply.body)
 }
 
-async fn read(app: &App, body: Body) -> Result<Bytes, Response> {
-    let limit = app.settings.inbound.max_body_bytes;
+/// Why a message is not even looked at.
+pub(super) type Unread = (StatusCode, ResultCode, String);
+
+pub(super) fn busy() -> Unread {
+    (
+        StatusCode::TOO_MANY_REQUESTS,
+        ResultCode::RateLimited,
+        "系统繁忙，本次请求未处理，请稍后以新的时间戳重试".to_owned(),
+    )
+}
+
+/// The body, of at most so many bytes.
+pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Unread> {
     match tokio::time::timeout(BODY_TIMEOUT, collect(body, limit)).await {
         Ok(Ok(Some(body))) => Ok(body),
-        Ok(Ok(None)) => Err(refuse(
-            app,
+        Ok(Ok(None)) => Err((
             StatusCode::PAYLOAD_TOO_LARGE,
             ResultCode::BadParameter,
-            &format!("报文过大，最多 {limit} 字节"),
+            format!("报文过大，最多 {limit} 字节"),
         )),
-        Ok(Err(_)) | Err(_) => Err(refuse(
-            app,
+        Ok(Err(_)) | Err(_) => Err((
             StatusCode::REQUEST_TIMEOUT,
             ResultCode::BadRequest,
-            "报文未完整送达",
+            "报文未完整送达".to_owned(),
         )),
     }
 }
@@ -157,7 +156,7 @@ fn refuse(app: &App, status: StatusCode, code: ResultCode, message: &str) -> Res
     json(status, inbound::unsigned_refusal(&refusal, app.now_ms()))
 }
 
-fn json(status: StatusCode, body: String) -> Response {
+pub(super) fn json(status: StatusCode, body: String) -> Response {
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));

@@ -1,6 +1,7 @@
 //! The HTTP side: paths, limits, health, metrics, and the server itself.
 
 mod health;
+mod insurers;
 mod messages;
 mod server;
 

@@ -9,6 +9,7 @@ use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
 use banyan_store::overdue::{appeals, batches, corrections, links};
 use banyan_store::queue::{self, JobKind, NewJob};
 use banyan_store::schedule;
+use banyan_store::supplement::tokens;
 
 use super::reminding;
 use crate::app::App;
@@ -164,13 +165,16 @@ async fn note_heads(app: &App) -> Result<(), StoreError> {
 
 async fn expire(app: &App) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
+    // Kept for another life of a token, so that a code that comes a second time still ends its own.
+    let tokens_before_ms = now_ms - app.settings.supplement.token_ttl_ms;
     for _ in 0..CHUNKS {
         let gone = app
             .db
             .write(move |tx| -> Result<u64, StoreError> {
                 Ok(links::expire(tx, now_ms, CHUNK)?
                     + authorisations::expire(tx, now_ms, CHUNK)?
-                    + codes::forget(tx, now_ms - CODE_MEMORY_MS, CHUNK)?)
+                    + codes::forget(tx, now_ms - CODE_MEMORY_MS, CHUNK)?
+                    + tokens::expire(tx, tokens_before_ms, CHUNK)?)
             })
             .await?;
         if gone == 0 {

@@ -98,7 +98,7 @@ impl Envelope<'_> {
         // come in a second time through the member that carried it.
         let members = self
             .members()
-            .filter(|(name, _)| !matches!(*name, "data" | "param"));
+            .filter(|(name, _)| !signing::is_unsigned(name) && !matches!(*name, "data" | "param"));
         signing::string_to_sign(members, business, dialect, secret)
     }
 

@@ -131,8 +131,9 @@ pub(super) fn is_unsigned(name: &str) -> bool {
     matches!(name, "sign" | "encryptData" | "extendParams")
 }
 
-/// The string to sign: the members and the business JSON sorted by name in ASCII order, `k=v`
-/// joined with `&`, then `&key=` and the secret (access guide 4.1.4.1, steps 1 to 3).
+/// The string to sign: the signed members and the business JSON sorted by name in ASCII order, `k=v`
+/// joined with `&`, then `&key=` and the secret (access guide 4.1.4.1, steps 1 to 3). Which members
+/// are signed is each envelope's own matter.
 pub(super) fn string_to_sign<'a>(
     members: impl Iterator<Item = (&'a str, &'a str)>,
     business: Option<&'a str>,
@@ -140,7 +141,6 @@ pub(super) fn string_to_sign<'a>(
     secret: &Secret,
 ) -> String {
     let mut pairs: Vec<(&str, &str)> = members
-        .filter(|(name, _)| !is_unsigned(name))
         .chain(business.map(|json| (dialect.signed_as.name(), json)))
         .filter(|(_, value)| dialect.empties == Empties::Signed || !value.is_empty())
         .collect();
@@ -178,12 +178,7 @@ mod tests {
     #[test]
     fn the_string_is_sorted_and_ends_in_the_key() {
         let secret = Secret::parse("0123456789abcdefXYZ").unwrap();
-        let members = [
-            ("version", "1.0.0"),
-            ("appId", "a"),
-            ("sign", "s"),
-            ("note", ""),
-        ];
+        let members = [("version", "1.0.0"), ("appId", "a"), ("note", "")];
         let text =
             |dialect| string_to_sign(members.into_iter(), Some("{\"b\":1}"), dialect, &secret);
         assert_eq!(

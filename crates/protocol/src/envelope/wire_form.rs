@@ -60,8 +60,15 @@ impl<'a> Envelope<'a> {
 
     /// The member's text where it is a JSON object or a string, the two forms of plain business
     /// data; `None` where it is absent or empty.
-    pub(super) fn business(&self, name: &str) -> Option<&str> {
+    pub(in crate::envelope) fn business(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|text| !text.is_empty())
+    }
+
+    /// Whether the member is there and a JSON string.
+    pub(in crate::envelope) fn is_string(&self, name: &str) -> bool {
+        self.members
+            .iter()
+            .any(|(known, value)| known == name && value.is_string)
     }
 
     /// A member that must be a string or a number and not empty.

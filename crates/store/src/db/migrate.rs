@@ -60,6 +60,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         "V0010__look_up",
         include_str!("../../migrations/V0010__look_up.sql"),
     ),
+    (
+        "V0011__supplement",
+        include_str!("../../migrations/V0011__supplement.sql"),
+    ),
 ];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number

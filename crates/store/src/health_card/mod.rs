@@ -3,12 +3,11 @@
 //! A person is registered once, under the index that is worked out from his identity
 //! ([`persons`]); the insurance's numbers lead to persons ([`insured`]). What contradicts a
 //! registration changes nothing and waits for people ([`reviews`]). Hospitals ask for
-//! authorisations ([`authorisations`]), QR codes are used up ([`codes`]), and an operator's file is
-//! taken in batch by batch ([`imports`]). Names are compared as people would ([`names`]).
+//! authorisations ([`authorisations`]), and QR codes are used up ([`codes`]). Names are compared as
+//! people would ([`names`]).
 
 pub mod authorisations;
 pub mod codes;
-pub mod imports;
 pub mod insured;
 pub mod names;
 pub mod persons;

@@ -1,49 +1,15 @@
 //! `banyan person import`: reads and seals the next batch while the last one is committed.
 
-use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use banyan_platform::admin::Desk;
 use banyan_platform::health_card::import::{Batch, Counts, Import, Preparer, REPORT_HEAD};
 
-use super::source::{Format, Records, Survey};
+use super::source::Records;
+use crate::commands::table_file::{Report, Survey, Wanted};
 use crate::terminal;
 
 /// Records in a transaction: enough to share its costs, few enough that others need not wait long.
 const BATCH: usize = 4_000;
-
-/// What is to be imported.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    file: PathBuf,
-    format: Format,
-    report: PathBuf,
-}
-
-impl Wanted {
-    pub(crate) fn new(file: &Path, format: Option<Format>, report: Option<&Path>) -> Self {
-        let extension = file.extension().and_then(|extension| extension.to_str());
-        let by_name = match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("jsonl" | "ndjson") => Format::Jsonl,
-            _ => Format::Csv,
-        };
-        let report = report.map_or_else(
-            || {
-                let mut beside = file.as_os_str().to_owned();
-                beside.push(".report.csv");
-                PathBuf::from(beside)
-            },
-            Path::to_owned,
-        );
-        Self {
-            file: file.to_owned(),
-            format: format.unwrap_or(by_name),
-            report,
-        }
-    }
-}
 
 /// Imports a file, from where an earlier import of it stopped; gives what the whole file came to.
 pub(crate) async fn run(desk: &Desk, wanted: &Wanted) -> Result<Counts> {
@@ -66,7 +32,7 @@ pub(crate) async fn run(desk: &Desk, wanted: &Wanted) -> Result<Counts> {
         terminal::note("该文件此前已导入完毕，未作改动。");
         // It may have ended between its last commit and the last lines of its report.
         if wanted.report.exists() {
-            Report::open(&wanted.report, &import)?.close()?;
+            report_of(wanted, &import)?.close()?;
         }
         return Ok(import.counts());
     }
@@ -75,7 +41,7 @@ pub(crate) async fn run(desk: &Desk, wanted: &Wanted) -> Result<Counts> {
     // Once at the beginning: an import that is broken off was begun by somebody all the same.
     desk.note_import(&name, import.counts()).await?;
     let mut records = Records::open(&wanted.file, wanted.format, &survey)?;
-    let mut report = Report::open(&wanted.report, &import)?;
+    let mut report = report_of(wanted, &import)?;
     let bar = terminal::progress(survey.lines, "导入");
     let mut skip = import.records_done();
     if skip > 0 {
@@ -125,40 +91,9 @@ async fn prepare(preparer: Preparer, mut records: Records) -> Result<(Batch, Opt
     .await?
 }
 
-/// The report's file.
-struct Report(File);
-
-impl Report {
-    /// Opens the report so that it holds exactly what was committed.
-    fn open(path: &Path, import: &Import) -> Result<Self> {
-        let named = || format!("写入报告 {}", path.display());
-        let mut file = File::options()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(path)
-            .with_context(named)?;
-        let (before, last) = import.report();
-        let kept = REPORT_HEAD.len() as u64 + before;
-        if import.records_done() == 0 || file.metadata()?.len() < kept {
-            if before > 0 {
-                terminal::note("未找到上次的报告，新报告从续传处开始。");
-            }
-            file.set_len(0)?;
-            file.write_all(REPORT_HEAD.as_bytes()).with_context(named)?;
-        } else {
-            file.set_len(kept)?;
-            file.seek(SeekFrom::End(0))?;
-        }
-        file.write_all(last.as_bytes()).with_context(named)?;
-        Ok(Self(file))
-    }
-
-    fn add(&mut self, text: &str) -> Result<()> {
-        self.0.write_all(text.as_bytes()).context("写入报告")
-    }
-
-    fn close(self) -> Result<()> {
-        self.0.sync_all().context("写入报告")
-    }
+/// Opens the report so that it holds exactly what was committed.
+fn report_of(wanted: &Wanted, import: &Import) -> Result<Report> {
+    let (before, last) = import.report();
+    let begun = import.records_done() > 0;
+    Report::open(&wanted.report, REPORT_HEAD, begun, before, last)
 }

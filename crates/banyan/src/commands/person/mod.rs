@@ -14,10 +14,10 @@ use banyan_protocol::wire::{LocalTime, Scalar as _};
 use banyan_store::health_card::reviews::Kind;
 use banyan_store::ids::ReviewId;
 
+use super::table_file::{Format, Wanted};
 use super::{block_on, desk};
 use crate::config::ConfigOptions;
 use crate::terminal;
-pub(crate) use source::Format;
 
 /// 管理人员
 #[derive(Debug, clap::Args)]
@@ -80,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 format,
                 report,
             } => {
-                let wanted = import::Wanted::new(file, *format, report.as_deref());
+                let wanted = Wanted::new(file, *format, report.as_deref());
                 let counts = import::run(&desk, &wanted).await?;
                 terminal::say(summary(counts));
             }

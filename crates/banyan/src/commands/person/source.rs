@@ -3,30 +3,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use banyan_platform::health_card::import::{COLUMNS, Record, Row};
-use banyan_protocol::crypto::sm3;
-use banyan_tables::{Cells, Column, Encoding, Plan, Strangers};
+use banyan_tables::{Cells, Column, Plan, Strangers};
 
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// 逗号、制表符或分号分隔，首行为表头
-    Csv,
-    /// 每行一个 JSON 对象
-    Jsonl,
-}
-
-/// What a first reading of the whole file tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Survey {
-    /// By which the same file is known again.
-    pub(super) digest: [u8; 32],
-    /// Its lines, about.
-    pub(super) lines: u64,
-    /// Whether it is in GB18030; in UTF-8 otherwise.
-    pub(super) gb18030: bool,
-}
+use crate::commands::table_file::{self, Format, Survey};
 
 /// The records of a file, one after the other.
 #[derive(Debug)]
@@ -47,23 +28,6 @@ const NAMES: [&str; COLUMNS.len()] = [
     "人员编号",
 ];
 
-impl Survey {
-    pub(super) fn of(path: &Path) -> Result<Self> {
-        let named = || path.display().to_string();
-        let file = File::open(path).with_context(|| format!("打开 {}", named()))?;
-        let mut digest = [0; 32];
-        let survey = banyan_tables::Survey::of(file, |piece| {
-            digest = sm3::digest_parts(&[&digest, piece]);
-        })
-        .with_context(named)?;
-        Ok(Self {
-            digest,
-            lines: survey.lines,
-            gb18030: survey.encoding == Encoding::Gb18030,
-        })
-    }
-}
-
 impl Records {
     /// Opens the file and reads the header, if it has one.
     pub(super) fn open(path: &Path, format: Format, survey: &Survey) -> Result<Self> {
@@ -78,18 +42,7 @@ impl Records {
             strangers: Strangers::Refused,
             most_record_bytes: MOST_RECORD_BYTES,
         };
-        let format = match format {
-            Format::Csv => banyan_tables::Format::Delimited,
-            Format::Jsonl => banyan_tables::Format::JsonLines,
-        };
-        let encoding = if survey.gb18030 {
-            Encoding::Gb18030
-        } else {
-            Encoding::Utf8
-        };
-        let records = banyan_tables::Records::open(File::open(path)?, format, encoding, plan);
-        let records = records.with_context(|| path.display().to_string())?;
-        Ok(Self(records))
+        table_file::open(path, format, survey, plan).map(Self)
     }
 
     /// At most so many more records; fewer only at the end.

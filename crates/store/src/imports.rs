@@ -1,5 +1,6 @@
-//! How far the import of a file has come, so that it goes on where it stopped and nothing of its
-//! report is lost or said twice.
+//! How far the import of an operator's file has come, so that it goes on where it stopped and nothing
+//! of its report is lost or said twice. A file that is imported for more than one purpose has a
+//! digest for each.
 
 use crate::db::{Db, StoreError, Tx};
 
@@ -16,6 +17,21 @@ pub struct Progress {
     pub last_report: String,
     /// Whether the whole file is done.
     pub done: bool,
+}
+
+impl Progress {
+    /// How far it is after so many more records; `report` is what they add to it.
+    #[must_use]
+    pub fn after(&self, records: u64, counts: String, report: String, done: bool) -> Self {
+        let more = |length: i64, by: u64| length.saturating_add_unsigned(by);
+        Self {
+            records_done: more(self.records_done, records),
+            counts,
+            report_bytes: more(self.report_bytes, self.last_report.len() as u64),
+            last_report: report,
+            done,
+        }
+    }
 }
 
 /// How far the import of the file with this digest has come; `None` where it never began.

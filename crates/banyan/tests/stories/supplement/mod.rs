@@ -1,0 +1,7 @@
+//! Stories of insurers' channels (统一对外接口).
+
+mod algorithms;
+mod door;
+mod insurer;
+mod ledgers;
+mod tokens;

@@ -1,0 +1,366 @@
+//! Messages of the 统一对外接口: the same way in as every other, in its own envelope.
+//!
+//! A channel is known by its appid. Before anything is opened, the appsecret and the token are looked
+//! at as its level asks; then come signature, replay guard, grant, rate and room, which are those of
+//! [`super`]. Refusals have the shape of answers.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use banyan_protocol::catalogue::{Interface, Route};
+use banyan_protocol::crypto::sm3;
+use banyan_protocol::dictionaries::SignType;
+use banyan_protocol::envelope::fjs::{self, Level, Told, answer, call, member};
+use banyan_protocol::envelope::{Envelope, EnvelopeFault, Environment, Secret};
+use banyan_protocol::result_code::ResultCode;
+use banyan_store::supplement::tokens;
+use bytes::Bytes;
+use subtle::ConstantTimeEq as _;
+
+use super::{Passing, Reply, advise, journal_refusal, keep_dialect, pass, told};
+use crate::app::App;
+use crate::directory::{InsurerChannel, Partner};
+use crate::refusal::Refusal;
+use crate::token::Token;
+
+/// Answers a message at `/fjs/api`. Never fails: whatever goes wrong becomes a refusal.
+pub async fn receive(app: &App, body: Bytes) -> Reply {
+    let began = Instant::now();
+    let now_ms = app.now_ms();
+    let entered = match enter(app, &body, now_ms).await {
+        Ok(entered) => entered,
+        Err(refusal) => return unknown(app, refusal),
+    };
+    let Entered {
+        caller,
+        funid,
+        opened,
+    } = entered;
+    let interface = Interface::at_funid(&funid);
+    let authentic = opened.is_ok();
+    let (secret, manner, done) = match opened {
+        Err(refusal) => {
+            if let Some(interface) = interface {
+                advise(&caller.partner, interface, &refusal, now_ms);
+            }
+            let secret = caller.newest.clone();
+            (secret, fjs::Manner::FIRST, Err((refusal, None)))
+        }
+        Ok((secret, opened)) => {
+            if opened.signature.is_some() {
+                keep_dialect(app, &caller.partner, opened.manner.dialect, now_ms).await;
+            }
+            let business = opened.business.as_deref();
+            let digest = business.map(|json| sm3::digest(json.as_bytes()));
+            let passing = Passing {
+                signature: opened.signature.as_ref(),
+                timestamp_ms: opened.timestamp_ms,
+                business,
+                digest,
+            };
+            let done = match interface {
+                _ if business.is_none() => Err(Refusal::field(member::ENCDATA, "不可缺少")),
+                None => Err(unknown_funid(app)),
+                Some(interface) => pass(app, interface, &caller.partner, passing, now_ms).await,
+            };
+            (
+                secret,
+                opened.manner,
+                done.map_err(|refusal| (refusal, digest)),
+            )
+        }
+    };
+    let spoken_of = interface.unwrap_or(Interface::Ci00030001);
+    let done = done.map_err(|(refusal, digest)| {
+        let refusal = told(app, refusal, spoken_of, Some(&caller.partner));
+        (refusal, digest)
+    });
+    let reply = caller.answer(app, secret, manner, &done).await;
+    if let (Err((refusal, digest)), Some(interface), true) = (&done, interface, authentic)
+        && !matches!(refusal.code, ResultCode::RateLimited | ResultCode::Replay)
+    {
+        journal_refusal(app, interface, &caller.partner, refusal, now_ms, *digest).await;
+    }
+    let code = done
+        .as_ref()
+        .map_or_else(|(refusal, _)| refusal.code, |_| ResultCode::Success);
+    match interface {
+        Some(interface) => app.meters.request(
+            &caller.partner.memory.meters,
+            &caller.partner.app_id,
+            interface,
+            code,
+            began.elapsed(),
+        ),
+        None => app.meters.stranger(code),
+    }
+    reply
+}
+
+/// A refusal in the shape of an answer, for somebody we do not know or before there was anything to
+/// open.
+#[must_use]
+pub fn unsigned_refusal(refusal: &Refusal, now_ms: i64) -> String {
+    Told {
+        code: refusal.code.code(),
+        message: &refusal.message,
+        data: None,
+        timestamp_ms: now_ms,
+    }
+    .bare()
+}
+
+/// Somebody we know by his appid, and what he sent.
+struct Entered {
+    caller: Caller,
+    funid: String,
+    opened: Result<(Arc<Secret>, fjs::OpenedCall), Refusal>,
+}
+
+async fn enter(app: &App, body: &Bytes, now_ms: i64) -> Result<Entered, Refusal> {
+    let envelope = Envelope::parse(body)?;
+    let caller = Caller::recognise(app, &envelope, now_ms).await?;
+    let funid = envelope.get(member::FUNID).unwrap_or_default().to_owned();
+    let entitled = async {
+        envelope.required(member::FUNID)?;
+        caller.show_secret(&envelope, now_ms)?;
+        caller.show_token(app, &envelope, now_ms).await
+    };
+    let opened = match entitled.await {
+        Ok(()) => caller.open(app, body.clone(), now_ms).await,
+        Err(refusal) => Err(refusal),
+    };
+    Ok(Entered {
+        caller,
+        funid,
+        opened,
+    })
+}
+
+/// A channel that calls.
+pub(super) struct Caller {
+    pub(super) partner: Arc<Partner>,
+    pub(super) channel: Arc<InsurerChannel>,
+    /// The secret in use.
+    pub(super) newest: Arc<Secret>,
+}
+
+impl Caller {
+    /// The channel whose appid the message names.
+    pub(super) async fn recognise(
+        app: &App,
+        envelope: &Envelope<'_>,
+        now_ms: i64,
+    ) -> Result<Self, Refusal> {
+        let app_id = envelope.required(member::APPID)?;
+        let unknown = || Refusal::caller(ResultCode::UnknownApp, "渠道 id（chs_fjs_appid）无效");
+        let partner = app
+            .directory
+            .by_app_id(app_id, now_ms)
+            .await?
+            .filter(|partner| partner.active)
+            .ok_or_else(unknown)?;
+        let channel = partner.channel.clone().ok_or_else(unknown)?;
+        let newest = partner
+            .secrets(now_ms)
+            .next()
+            .cloned()
+            .ok_or_else(|| Refusal::ours(format!("partner {app_id} has no live secret")))?;
+        if channel.speech.level == Level::Secret && app.environment == Environment::Production {
+            return Err(Refusal::caller(
+                ResultCode::NotGranted,
+                "该渠道的安全等级为 1（明文），仅测试环境可用，请联系平台调整",
+            ));
+        }
+        Ok(Self {
+            partner,
+            channel,
+            newest,
+        })
+    }
+
+    /// Looks at the appsecret: below level 3 it must be there, and anywhere it must be right.
+    fn show_secret(&self, envelope: &Envelope<'_>, now_ms: i64) -> Result<(), Refusal> {
+        let signed = self.channel.speech.level >= Level::Signed;
+        if signed && envelope.get(member::APPSECRET).is_none() {
+            return Ok(());
+        }
+        self.right_secret(envelope.required(member::APPSECRET)?, now_ms)
+    }
+
+    /// Whether this is one of the channel's live secrets.
+    pub(super) fn right_secret(&self, shown: &str, now_ms: i64) -> Result<(), Refusal> {
+        self.may_be_wrong(now_ms)?;
+        // Compared by digest, so that the time it takes says nothing of the secret.
+        let shown = sm3::digest(shown.as_bytes());
+        let right = self.partner.secrets(now_ms).any(|secret| {
+            let own = sm3::digest(secret.expose().as_bytes());
+            own.ct_eq(&shown).into()
+        });
+        if right {
+            return Ok(());
+        }
+        self.was_wrong(now_ms);
+        Err(Refusal::caller(
+            ResultCode::AuthSubsystemError,
+            "chs_fjs_appsecret：渠道私钥不正确",
+        ))
+    }
+
+    /// Looks at the token, from level 2 on.
+    async fn show_token(
+        &self,
+        app: &App,
+        envelope: &Envelope<'_>,
+        now_ms: i64,
+    ) -> Result<(), Refusal> {
+        if self.channel.speech.level < Level::Token {
+            return Ok(());
+        }
+        let shown = envelope.required(member::TOKEN)?;
+        self.may_be_wrong(now_ms)?;
+        let holds = match Token::parse(shown) {
+            None => false,
+            Some(token) => {
+                tokens::check(&app.db, token.code(&app.vault), self.partner.id, now_ms).await?
+            }
+        };
+        if holds {
+            return Ok(());
+        }
+        self.was_wrong(now_ms);
+        Err(Refusal::caller(
+            ResultCode::AuthSubsystemError,
+            "chs_fjs_token：令牌无效或已过期，请以 /fjs/oauth/code、/fjs/oauth/token 重新获取",
+        ))
+    }
+
+    /// Refuses whoever was wrong too often within a second, before anything is looked up for him.
+    pub(super) fn may_be_wrong(&self, now_ms: i64) -> Result<(), Refusal> {
+        let tries = &self.partner.memory.wrong_tries;
+        let mut tries = tries.lock().unwrap_or_else(PoisonError::into_inner);
+        if tries.has_some(now_ms) {
+            return Ok(());
+        }
+        Err(Refusal::caller(
+            ResultCode::RateLimited,
+            "认证失败次数过多，请稍后再试",
+        ))
+    }
+
+    pub(super) fn was_wrong(&self, now_ms: i64) {
+        let tries = &self.partner.memory.wrong_tries;
+        let mut tries = tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let _counted = tries.take(now_ms);
+    }
+
+    /// Whether a message of this channel costs operations with a private key, a millisecond each.
+    fn is_slow(&self) -> bool {
+        let speech = &self.channel.speech;
+        let encrypted = speech.level >= Level::Encrypted && speech.cipher.is_asymmetric();
+        let signed = speech.level >= Level::Signed && speech.signer.code() == SignType::Rsa;
+        encrypted || signed
+    }
+
+    /// Opens the message under the channel's secrets, newest first.
+    async fn open(
+        &self,
+        app: &App,
+        body: Bytes,
+        now_ms: i64,
+    ) -> Result<(Arc<Secret>, fjs::OpenedCall), Refusal> {
+        let (partner, channel) = (self.partner.clone(), self.channel.clone());
+        let random = app.world.random.clone();
+        aside(self.is_slow(), move || {
+            let envelope = Envelope::parse(&body)?;
+            let mut fault = None;
+            for secret in partner.secrets(now_ms) {
+                let dialect = partner.dialect();
+                match call::open(&envelope, &channel.speech, secret, dialect, &*random) {
+                    Ok(opened) => return Ok((secret.clone(), opened)),
+                    Err(malformed @ EnvelopeFault::Malformed(_)) => return Err(malformed.into()),
+                    Err(EnvelopeFault::BadSignature) => fault = Some(EnvelopeFault::BadSignature),
+                    Err(other) => fault = fault.or(Some(other)),
+                }
+            }
+            Err(fault.unwrap_or(EnvelopeFault::BadSignature).into())
+        })
+        .await?
+    }
+
+    /// Seals what goes back, in the caller's own manner.
+    async fn answer(
+        &self,
+        app: &App,
+        secret: Arc<Secret>,
+        manner: fjs::Manner,
+        done: &Result<String, (Refusal, Option<sm3::Sm3Digest>)>,
+    ) -> Reply {
+        let (code, message, data, status) = match done {
+            Ok(json) => (answer::DONE, "请求成功", Some(json.clone()), 200),
+            Err((refusal, _)) => {
+                let status = refusal.http_status();
+                (refusal.code.code(), &*refusal.message, None, status)
+            }
+        };
+        let (code, message) = (code.to_owned(), message.to_owned());
+        let (channel, random) = (self.channel.clone(), app.world.random.clone());
+        let timestamp_ms = app.now_ms();
+        let sealed = aside(self.is_slow(), move || {
+            let told = Told {
+                code: &code,
+                message: &message,
+                data: data.as_deref(),
+                timestamp_ms,
+            };
+            told.seal(&channel.speech, &secret, manner, &*random)
+        })
+        .await;
+        match sealed {
+            Ok(Some(body)) => Reply { status, body },
+            Ok(None) | Err(_) => {
+                let partner = &*self.partner.app_id;
+                tracing::error!(
+                    partner,
+                    "an answer could not be sealed under the channel's keys"
+                );
+                unknown(app, Refusal::ours("not sealed"))
+            }
+        }
+    }
+}
+
+/// Runs what may take milliseconds of arithmetic beside the runtime's own threads.
+async fn aside<T: Send + 'static>(
+    is_slow: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    if !is_slow {
+        return Ok(work());
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Refusal::ours(format!("a cipher ended badly: {error}")))
+}
+
+/// Answers somebody we can't seal for.
+pub(super) fn unknown(app: &App, refusal: Refusal) -> Reply {
+    app.meters.stranger(refusal.code);
+    let refusal = told(app, refusal, Interface::Ci00030001, None);
+    Reply {
+        status: refusal.http_status(),
+        body: unsigned_refusal(&refusal, app.now_ms()),
+    }
+}
+
+/// Partners who only try something out are told what there is.
+fn unknown_funid(app: &App) -> Refusal {
+    let mut expected = "没有该服务编号".to_owned();
+    if app.environment == Environment::Test {
+        let known = Interface::ALL.into_iter().filter(|interface| {
+            interface.spec().route == Route::Funid && !app.switched_off.contains(interface)
+        });
+        let known: Vec<&str> = known.map(Interface::code).collect();
+        expected = format!("{expected}，应为下列之一：{}", known.join("、"));
+    }
+    Refusal::field(member::FUNID, expected)
+}

@@ -1,0 +1,429 @@
+//! What the four ledgers have in common.
+//!
+//! Records are sealed before the transaction ([`Drafts`]), because the writer's time is everybody's.
+//! A batch of new records is one insert; only where some of its keys were there before are they
+//! looked at one by one.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::content::Content;
+use crate::db::{Db, Insert, Row, StoreError, Tx, Val};
+use crate::ids::PartnerId;
+use crate::vault::{Place, Vault};
+
+/// One of the ledgers.
+pub(super) struct Ledger {
+    /// Its name, as operators call it.
+    pub(super) insert: Insert<'static>,
+    /// Where its contents belong.
+    pub(super) place: Place,
+    /// How many columns after the id are the key.
+    pub(super) key_columns: usize,
+    /// `SELECT id, digest, person .. WHERE` the key is `$1` and the next.
+    pub(super) by_key: &'static str,
+    /// The same by `id`.
+    pub(super) by_id: &'static str,
+    /// Takes the row of [`Insert`] from `$1` on, with the columns after the key changed.
+    pub(super) update: &'static str,
+    /// Moves the present version of record `$1` to the past ones.
+    pub(super) to_past: &'static str,
+    /// `SELECT id, partner_id, version, created_ms, changed_ms, sealed` of at most `$2` records
+    /// after the id `$1`.
+    pub(super) page: &'static str,
+}
+
+/// What became of one thing that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The record's id: the one that was there before, if one was.
+    pub id: i64,
+    /// What happened to it.
+    pub what: What,
+}
+
+/// What happened to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// It is new.
+    New,
+    /// It was there with the same content: nothing changed.
+    Same,
+    /// It was there with other content, which is now a past version.
+    Changed,
+}
+
+/// A record as it is read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its id.
+    pub id: i64,
+    /// Which channel sent it.
+    pub partner: PartnerId,
+    /// Which version this is, from 1.
+    pub version: i64,
+    /// When its first version came.
+    pub created_ms: i64,
+    /// When this one came.
+    pub changed_ms: i64,
+    /// What was sent.
+    pub content: Content,
+}
+
+/// A version of a record, the present one among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Counted from 1.
+    pub version: i64,
+    /// When it came.
+    pub at_ms: i64,
+    /// What was sent.
+    pub content: Content,
+}
+
+/// A part of a ledger in the order of ids.
+#[derive(Debug)]
+pub struct Page {
+    /// The records.
+    pub records: Vec<Record>,
+    /// The id to go on after; `None` at the end.
+    pub next: Option<i64>,
+}
+
+/// Sealed records that wait to be kept.
+#[derive(Debug)]
+pub(super) struct Drafts {
+    drafts: Vec<Draft>,
+}
+
+/// A row of its ledger from the id on up to `sealed`.
+struct Draft {
+    row: Vec<Val<'static>>,
+    digest: [u8; 32],
+}
+
+/// What was kept, with whom the record was about before it changed.
+pub(super) struct Outcome {
+    pub(super) kept: Kept,
+    pub(super) person_before: Option<[u8; 16]>,
+}
+
+impl Drafts {
+    pub(super) fn new() -> Self {
+        Self { drafts: Vec::new() }
+    }
+
+    /// Seals a record; `row` is everything before `digest`.
+    pub(super) fn add(
+        &mut self,
+        ledger: &Ledger,
+        vault: &Vault,
+        mut row: Vec<Val<'static>>,
+        content: &Content,
+    ) -> Result<(), StoreError> {
+        let packed = content.packed()?;
+        let digest = vault.content_code(&packed);
+        row.push(digest.into());
+        row.push(vault.seal(ledger.place, &packed).into());
+        self.drafts.push(Draft { row, digest });
+        Ok(())
+    }
+}
+
+/// Keeps the drafts in their order; of two with the same key the later stands.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub(super) fn keep(
+    tx: &mut Tx<'_>,
+    ledger: &Ledger,
+    drafts: &Drafts,
+    now_ms: i64,
+) -> Result<Vec<Outcome>, StoreError> {
+    let mut outcomes: Vec<Option<Outcome>> = drafts.drafts.iter().map(|_| None).collect();
+    for round in rounds(ledger, &drafts.drafts) {
+        let kept = keep_round(tx, ledger, &drafts.drafts, &round, now_ms)?;
+        for (place, outcome) in round.into_iter().zip(kept) {
+            outcomes[place] = Some(outcome);
+        }
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// Inserts the drafts without looking at what became of them; gives their ids.
+pub(super) fn insert_alone(
+    tx: &mut Tx<'_>,
+    ledger: &Ledger,
+    drafts: &Drafts,
+    now_ms: i64,
+) -> Result<Vec<i64>, StoreError> {
+    let rows: Vec<_> = drafts
+        .drafts
+        .iter()
+        .map(|draft| draft.full_row(now_ms))
+        .collect();
+    tx.insert_rows(&ledger.insert, &rows)?;
+    Ok(drafts.drafts.iter().map(Draft::id).collect())
+}
+
+/// The versions of the record with this key, the newest first; empty where there is no such record.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub(super) fn versions(
+    tx: &mut Tx<'_>,
+    ledger: &Ledger,
+    vault: &Vault,
+    key: &[Val<'_>],
+) -> Result<Vec<Version>, StoreError> {
+    let Some(found) = tx.query_opt(ledger.by_key, key, read_found)? else {
+        return Ok(Vec::new());
+    };
+    let now = tx.query_opt(ledger.page, &[(found.id - 1).into(), 1.into()], |row| {
+        read(row, ledger, vault)
+    })?;
+    let mut versions: Vec<Version> = now
+        .into_iter()
+        .map(|record| Version {
+            version: record.version,
+            at_ms: record.changed_ms,
+            content: record.content,
+        })
+        .collect();
+    versions.extend(tx.query(
+        "SELECT version, at_ms, sealed FROM supplement_past WHERE record_id = $1 \
+         ORDER BY version DESC LIMIT 1000",
+        &[found.id.into()],
+        |row| {
+            Ok(Version {
+                version: row.get(0)?,
+                at_ms: row.get(1)?,
+                content: Content::open(vault, ledger.place, &row.get::<Vec<u8>>(2)?)?,
+            })
+        },
+    )?);
+    Ok(versions)
+}
+
+/// At most `limit` records after this id, opened off the runtime's threads.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub(super) async fn page(
+    db: &Db,
+    ledger: &'static Ledger,
+    vault: &Vault,
+    after: i64,
+    limit: u32,
+) -> Result<Page, StoreError> {
+    let vault = vault.clone();
+    db.scan(move |tx| {
+        let records = tx.query(ledger.page, &[after.into(), limit.into()], |row| {
+            read(row, ledger, &vault)
+        })?;
+        let full = records.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+        let next = records.last().filter(|_| full).map(|record| record.id);
+        Ok(Page { records, next })
+    })
+    .await
+}
+
+/// Which drafts are kept together: no key twice in a round, and the rounds in the drafts' order.
+/// Within a round keys ascend, so that no two batches wait for one another.
+fn rounds(ledger: &Ledger, drafts: &[Draft]) -> Vec<Vec<usize>> {
+    let mut rounds = Vec::new();
+    let mut left: Vec<usize> = (0..drafts.len()).collect();
+    while !left.is_empty() {
+        let mut keys = HashSet::new();
+        let (mut round, later): (Vec<usize>, Vec<usize>) = left
+            .into_iter()
+            .partition(|place| keys.insert(key_text(ledger.key(&drafts[*place]))));
+        round.sort_by_cached_key(|place| key_text(ledger.key(&drafts[*place])));
+        rounds.push(round);
+        left = later;
+    }
+    rounds
+}
+
+fn keep_round(
+    tx: &mut Tx<'_>,
+    ledger: &Ledger,
+    drafts: &[Draft],
+    round: &[usize],
+    now_ms: i64,
+) -> Result<Vec<Outcome>, StoreError> {
+    let rows: Vec<Vec<Val<'_>>> = round
+        .iter()
+        .map(|place| drafts[*place].full_row(now_ms))
+        .collect();
+    let inserted = tx.insert_rows(&ledger.insert, &rows)?;
+    if usize::try_from(inserted) == Ok(rows.len()) {
+        return Ok(round
+            .iter()
+            .map(|place| Outcome::new(drafts[*place].id(), What::New))
+            .collect());
+    }
+    let keys: Vec<_> = round
+        .iter()
+        .map(|place| ledger.key(&drafts[*place]).to_vec())
+        .collect();
+    let found = tx.query_each(ledger.by_key, &keys, read_found)?;
+    let mut outcomes = Vec::with_capacity(round.len());
+    let mut differing = Vec::new();
+    for ((nth, place), found) in round.iter().enumerate().zip(found) {
+        let draft = &drafts[*place];
+        let found = found.ok_or_else(|| {
+            StoreError::Corrupt(format!("{} lost what it refused", ledger.insert.table))
+        })?;
+        let what = if found.id == draft.id() {
+            What::New
+        } else {
+            if found.digest != draft.digest {
+                differing.push((nth, *place, found.id));
+            }
+            What::Same
+        };
+        outcomes.push(Outcome::new(found.id, what));
+    }
+    change(tx, ledger, drafts, differing, &mut outcomes, now_ms)?;
+    Ok(outcomes)
+}
+
+/// Gives records other content: (place in the round, place of the draft, id of the record).
+fn change(
+    tx: &mut Tx<'_>,
+    ledger: &Ledger,
+    drafts: &[Draft],
+    mut differing: Vec<(usize, usize, i64)>,
+    outcomes: &mut [Outcome],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if differing.is_empty() {
+        return Ok(());
+    }
+    differing.sort_by_key(|(_, _, id)| *id);
+    let ids: Vec<Vec<Val<'_>>> = differing
+        .iter()
+        .map(|(.., id)| vec![(*id).into()])
+        .collect();
+    // What changes is read once nobody else can change it; another node may have been faster.
+    let lock = format!(
+        "UPDATE {} SET version = version WHERE id = $1",
+        ledger.insert.table
+    );
+    tx.execute_each(&lock, &ids)?;
+    let found = tx.query_each(ledger.by_id, &ids, read_found)?;
+    let (mut past, mut updates) = (Vec::new(), Vec::new());
+    for ((nth, place, id), found) in differing.into_iter().zip(found) {
+        let draft = &drafts[place];
+        let Some(found) = found.filter(|found| found.digest != draft.digest) else {
+            continue;
+        };
+        past.push(vec![id.into()]);
+        let mut row = vec![id.into(), now_ms.into()];
+        row.extend_from_slice(&draft.row[1 + ledger.key_columns..]);
+        updates.push(row);
+        outcomes[nth] = Outcome {
+            kept: Kept {
+                id,
+                what: What::Changed,
+            },
+            person_before: Some(found.person),
+        };
+    }
+    tx.execute_each(ledger.to_past, &past)?;
+    tx.execute_each(ledger.update, &updates)?;
+    Ok(())
+}
+
+impl Ledger {
+    fn key<'a>(&self, draft: &'a Draft) -> &'a [Val<'static>] {
+        &draft.row[1..=self.key_columns]
+    }
+}
+
+impl Draft {
+    fn id(&self) -> i64 {
+        match self.row.first() {
+            Some(Val::I64(id)) => *id,
+            _ => 0,
+        }
+    }
+
+    fn full_row(&self, now_ms: i64) -> Vec<Val<'_>> {
+        let mut row: Vec<Val<'_>> = self.row.iter().map(borrowed).collect();
+        row.extend([1.into(), now_ms.into(), now_ms.into()]);
+        row
+    }
+}
+
+impl Outcome {
+    const fn new(id: i64, what: What) -> Self {
+        Self {
+            kept: Kept { id, what },
+            person_before: None,
+        }
+    }
+}
+
+/// The ids of a batch of so many records.
+pub(super) fn next_id(ids: &mut Range<i64>) -> Result<i64, StoreError> {
+    ids.next()
+        .ok_or_else(|| StoreError::Corrupt("a batch was given too few ids".to_owned()))
+}
+
+fn borrowed<'a>(value: &'a Val<'static>) -> Val<'a> {
+    match value {
+        Val::Null => Val::Null,
+        Val::I64(number) => Val::I64(*number),
+        Val::Text(text) => Val::Text((&**text).into()),
+        Val::Blob(bytes) => Val::Blob((&**bytes).into()),
+    }
+}
+
+/// Tells keys of one ledger apart, and orders them.
+fn key_text(key: &[Val<'_>]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for value in key {
+        match value {
+            Val::Null => {}
+            Val::I64(number) => text.extend(number.to_be_bytes()),
+            Val::Text(word) => text.extend(word.as_bytes()),
+            Val::Blob(bytes) => text.extend(&**bytes),
+        }
+        // No text holds it, and whole numbers and codes have one length.
+        text.push(0);
+    }
+    text
+}
+
+struct Found {
+    id: i64,
+    digest: [u8; 32],
+    person: [u8; 16],
+}
+
+fn read_found(row: &Row<'_>) -> Result<Found, StoreError> {
+    Ok(Found {
+        id: row.get(0)?,
+        digest: row.get(1)?,
+        person: row.get(2)?,
+    })
+}
+
+fn read(row: &Row<'_>, ledger: &Ledger, vault: &Vault) -> Result<Record, StoreError> {
+    Ok(Record {
+        id: row.get(0)?,
+        partner: PartnerId(row.get(1)?),
+        version: row.get(2)?,
+        created_ms: row.get(3)?,
+        changed_ms: row.get(4)?,
+        content: Content::open(vault, ledger.place, &row.get::<Vec<u8>>(5)?)?,
+    })
+}
+
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Draft({})", self.id())
+    }
+}

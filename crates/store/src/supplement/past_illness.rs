@@ -1,0 +1,460 @@
+//! 既往症: which illnesses somebody had, each entry with its source.
+//!
+//! An operator's file says so, for one service or for all ([`import`]); a historical case says so
+//! for its own service ([`super::cases`]). What an operator found to be wrong stays away, whatever
+//! cases say, until an operator says otherwise. Nothing is deleted: what no longer counts moves to
+//! the ended entries, and [`history`] shows both.
+
+use std::collections::HashSet;
+
+use super::{Named, half};
+use crate::db::{ColumnType, Db, Insert, Row, StoreError, Tx, Val};
+use crate::vault::PersonCode;
+
+/// What is known of somebody, as one service may know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Categories, each once, in the order of their names.
+    pub categories: Vec<String>,
+    /// Whether there is something under this number that came with another name, and is therefore
+    /// not told.
+    pub other_name: bool,
+}
+
+/// What is known of somebody, as far as one of these services may know it. An entry that came with
+/// a name is told only to whoever gives the same: a slip in a number tells nobody about a stranger.
+///
+/// This is the look-up that insurers wait for; it reads nothing but the primary key.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn of(db: &Db, named: &Named, services: &[&str]) -> Result<Known, StoreError> {
+    let entries = db
+        .query(
+            "SELECT DISTINCT service_id, category, name FROM past_illness WHERE person = $1 \
+             LIMIT $2",
+            &[named.key().into(), MOST_CATEGORIES.into()],
+            |row| {
+                Ok((
+                    row.get::<String>(0)?,
+                    row.get::<String>(1)?,
+                    row.get::<i64>(2)?,
+                ))
+            },
+        )
+        .await?;
+    let mut known = Known::default();
+    for (service, category, name) in entries {
+        if !service.is_empty() && !services.contains(&service.as_str()) {
+            continue;
+        }
+        if name == 0 || name == named.name.0 {
+            known.categories.push(category);
+        } else {
+            known.other_name = true;
+        }
+    }
+    known.categories.sort_unstable();
+    known.categories.dedup();
+    Ok(known)
+}
+
+/// A line of an operator's file.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Whom it is about.
+    pub named: Named,
+    /// The service that may know; empty for all.
+    pub service_id: String,
+    /// 既往症分类名称.
+    pub category: String,
+    /// What it says of that.
+    pub says: Says,
+}
+
+/// What an operator's line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// It is so.
+    Had,
+    /// It is not so, and whatever said so was wrong. Without a service, of all services.
+    HadNot,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Imported {
+    /// It was added.
+    Added,
+    /// An import said so before.
+    Known,
+    /// What said so no longer counts.
+    Ended,
+    /// Nothing said so; it is noted that nothing shall.
+    NothingToEnd,
+}
+
+/// Takes an operator's lines in; gives what became of each, in their order.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn import(
+    tx: &mut Tx<'_>,
+    lines: &[Line],
+    by_whom: &str,
+    now_ms: i64,
+) -> Result<Vec<Imported>, StoreError> {
+    let mut outcomes = Vec::with_capacity(lines.len());
+    // Lines of one kind that follow one another go together, so that their order counts.
+    for run in lines.chunk_by(|one, next| one.says == next.says) {
+        match run.first().map(|line| line.says) {
+            Some(Says::Had) => outcomes.extend(add(tx, run, by_whom, now_ms)?),
+            Some(Says::HadNot) => outcomes.extend(deny(tx, run, by_whom, now_ms)?),
+            None => {}
+        }
+    }
+    Ok(outcomes)
+}
+
+/// An entry with its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The service that may know; empty for all.
+    pub service_id: String,
+    /// 既往症分类名称.
+    pub category: String,
+    /// What says so.
+    pub source: Source,
+    /// The operator or the channel.
+    pub by_whom: String,
+    /// Since when.
+    pub at_ms: i64,
+    /// When it ceased to count, and who said so.
+    pub ended: Option<(i64, String)>,
+}
+
+/// What says that somebody had an illness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// An operator's file.
+    Import,
+    /// The case with this id.
+    Case(i64),
+}
+
+/// Everything that is or was said of somebody, at most a thousand entries of either kind.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn history(db: &Db, person: &PersonCode) -> Result<Vec<Entry>, StoreError> {
+    let key = half(person);
+    let mut entries = db
+        .query(
+            "SELECT service_id, category, case_id, by_whom, at_ms FROM past_illness \
+             WHERE person = $1 ORDER BY service_id, category, name, case_id LIMIT 1000",
+            &[(&key).into()],
+            read_entry,
+        )
+        .await?;
+    let ended = db
+        .query(
+            "SELECT service_id, category, case_id, by_whom, at_ms, ended_ms, ended_by \
+             FROM past_illness_ended WHERE person = $1 \
+             ORDER BY ended_ms, service_id, category, case_id LIMIT 1000",
+            &[(&key).into()],
+            |row| {
+                Ok(Entry {
+                    ended: Some((row.get(5)?, row.get(6)?)),
+                    ..read_entry(row)?
+                })
+            },
+        )
+        .await?;
+    entries.extend(ended);
+    Ok(entries)
+}
+
+/// How many entries count, whatever their source; a scan, for reports.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn count(db: &Db) -> Result<i64, StoreError> {
+    db.scan(|tx| tx.query_opt("SELECT COUNT(*) FROM past_illness", &[], |row| row.get(0)))
+        .await
+        .map(Option::unwrap_or_default)
+}
+
+/// What a case says of somebody's illnesses.
+#[derive(Debug)]
+pub(super) struct Learnt {
+    pub(super) named: Named,
+    pub(super) service_id: String,
+    pub(super) categories: Vec<String>,
+}
+
+/// Adds what cases say, each by its id, except what an operator denied.
+pub(super) fn learn(
+    tx: &mut Tx<'_>,
+    cases: &[(i64, &Learnt)],
+    by_whom: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let said = said(cases);
+    if said.is_empty() {
+        return Ok(());
+    }
+    let questions: Vec<Vec<Val<'_>>> = said
+        .iter()
+        .map(|(_, learnt, category)| {
+            vec![
+                learnt.named.key().into(),
+                (*category).into(),
+                (&learnt.service_id).into(),
+            ]
+        })
+        .collect();
+    let denied = tx.query_each(
+        "SELECT 1 FROM past_illness_denied \
+         WHERE person = $1 AND category = $2 AND (service_id = '' OR service_id = $3) LIMIT 1",
+        &questions,
+        |_| Ok(()),
+    )?;
+    let said: Vec<_> = said
+        .into_iter()
+        .zip(denied)
+        .filter_map(|(said, denied)| denied.is_none().then_some(said))
+        .collect();
+    insert(tx, said, by_whom, now_ms)
+}
+
+/// Adds what cases say, whatever anybody denied: for the benchmark's yardstick.
+pub(super) fn learn_blindly(
+    tx: &mut Tx<'_>,
+    cases: &[(i64, &Learnt)],
+    by_whom: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    insert(tx, said(cases), by_whom, now_ms)
+}
+
+/// What cases say, category by category.
+fn said<'a>(cases: &[(i64, &'a Learnt)]) -> Vec<(i64, &'a Learnt, &'a str)> {
+    cases
+        .iter()
+        .flat_map(|(id, learnt)| {
+            let categories = learnt.categories.iter();
+            categories.map(move |category| (*id, *learnt, category.as_str()))
+        })
+        .collect()
+}
+
+fn insert(
+    tx: &mut Tx<'_>,
+    said: Vec<(i64, &Learnt, &str)>,
+    by_whom: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let mut rows: Vec<Vec<Val<'_>>> = said
+        .into_iter()
+        .map(|(id, learnt, category)| {
+            let service = &learnt.service_id;
+            row(&learnt.named, service, category, id, by_whom, now_ms)
+        })
+        .collect();
+    // Two batches about the same persons wait for one another in one order.
+    rows.sort_by(|one, other| order(one).cmp(&order(other)));
+    tx.insert_rows(&INSERT, &rows)?;
+    Ok(())
+}
+
+/// Ends what a case said of somebody.
+pub(super) fn end_case(
+    tx: &mut Tx<'_>,
+    person: &[u8; 16],
+    case_id: i64,
+    by_whom: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO past_illness_ended (person, service_id, category, name, case_id, by_whom, \
+         at_ms, ended_ms, ended_by) SELECT person, service_id, category, name, case_id, by_whom, \
+         at_ms, $3, $4 FROM past_illness WHERE person = $1 AND case_id = $2",
+        &[person.into(), case_id.into(), now_ms.into(), by_whom.into()],
+    )?;
+    tx.execute(
+        "DELETE FROM past_illness WHERE person = $1 AND case_id = $2",
+        &[person.into(), case_id.into()],
+    )?;
+    Ok(())
+}
+
+/// More than any person has of different ones; it bounds what a look-up can bring.
+const MOST_CATEGORIES: i64 = 1_000;
+
+/// The case of an entry that no case brought.
+const NO_CASE: i64 = 0;
+
+/// The statement that entries are added by; the benchmark fills its registry by it too.
+pub const INSERT: Insert<'static> = Insert {
+    table: "past_illness",
+    columns: &[
+        ("person", ColumnType::Blob),
+        ("service_id", ColumnType::Text),
+        ("category", ColumnType::Text),
+        ("name", ColumnType::I64),
+        ("case_id", ColumnType::I64),
+        ("by_whom", ColumnType::Text),
+        ("at_ms", ColumnType::I64),
+    ],
+    tail: "ON CONFLICT (person, service_id, category, name, case_id) DO NOTHING",
+};
+
+/// The values of one row for [`INSERT`]; `case_id` is 0 where no case says so.
+#[must_use]
+pub fn row<'a>(
+    named: &Named,
+    service_id: &'a str,
+    category: &'a str,
+    case_id: i64,
+    by_whom: &'a str,
+    now_ms: i64,
+) -> Vec<Val<'a>> {
+    vec![
+        named.key().into(),
+        service_id.into(),
+        category.into(),
+        named.name.0.into(),
+        case_id.into(),
+        by_whom.into(),
+        now_ms.into(),
+    ]
+}
+
+fn order<'a>(row: &'a [Val<'_>]) -> (&'a [u8], &'a str, &'a str) {
+    match row {
+        [
+            Val::Blob(person),
+            Val::Text(service),
+            Val::Text(category),
+            ..,
+        ] => (person, service, category),
+        _ => (&[], "", ""),
+    }
+}
+
+fn add(
+    tx: &mut Tx<'_>,
+    lines: &[Line],
+    by_whom: &str,
+    now_ms: i64,
+) -> Result<Vec<Imported>, StoreError> {
+    let keys: Vec<Vec<Val<'_>>> = lines
+        .iter()
+        .map(|line| {
+            vec![
+                line.named.key().into(),
+                (&line.service_id).into(),
+                (&line.category).into(),
+                line.named.name.0.into(),
+            ]
+        })
+        .collect();
+    let known = tx.query_each(
+        "SELECT 1 FROM past_illness WHERE person = $1 AND service_id = $2 AND category = $3 \
+         AND name = $4 AND case_id = 0",
+        &keys,
+        |_| Ok(()),
+    )?;
+    let mut seen = HashSet::new();
+    let mut outcomes = Vec::with_capacity(lines.len());
+    let mut rows = Vec::new();
+    for (line, known) in lines.iter().zip(known) {
+        let named = &line.named;
+        let key = (named.key(), &line.service_id, &line.category, named.name.0);
+        if known.is_some() || !seen.insert(key) {
+            outcomes.push(Imported::Known);
+            continue;
+        }
+        outcomes.push(Imported::Added);
+        rows.push(row(
+            named,
+            &line.service_id,
+            &line.category,
+            NO_CASE,
+            by_whom,
+            now_ms,
+        ));
+    }
+    let no_longer: Vec<Vec<Val<'_>>> = keys.iter().map(|key| key[..3].to_vec()).collect();
+    tx.execute_each(
+        "DELETE FROM past_illness_denied WHERE person = $1 AND service_id = $2 AND category = $3",
+        &no_longer,
+    )?;
+    tx.insert_rows(&INSERT, &rows)?;
+    Ok(outcomes)
+}
+
+fn deny(
+    tx: &mut Tx<'_>,
+    lines: &[Line],
+    by_whom: &str,
+    now_ms: i64,
+) -> Result<Vec<Imported>, StoreError> {
+    let mut outcomes = Vec::with_capacity(lines.len());
+    for line in lines {
+        let key = line.named.key();
+        let (person, service, category) = (
+            Val::from(&key),
+            Val::from(&line.service_id),
+            Val::from(&line.category),
+        );
+        tx.execute(
+            "INSERT INTO past_illness_denied (person, service_id, category, by_whom, at_ms) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person, category, service_id) DO NOTHING",
+            &[
+                person.clone(),
+                service.clone(),
+                category.clone(),
+                by_whom.into(),
+                now_ms.into(),
+            ],
+        )?;
+        tx.execute(
+            "INSERT INTO past_illness_ended (person, service_id, category, name, case_id, \
+             by_whom, at_ms, ended_ms, ended_by) SELECT person, service_id, category, name, \
+             case_id, by_whom, at_ms, $4, $5 FROM past_illness \
+             WHERE person = $1 AND ($2 = '' OR service_id = $2) AND category = $3",
+            &[
+                person.clone(),
+                service.clone(),
+                category.clone(),
+                now_ms.into(),
+                by_whom.into(),
+            ],
+        )?;
+        let ended = tx.execute(
+            "DELETE FROM past_illness \
+             WHERE person = $1 AND ($2 = '' OR service_id = $2) AND category = $3",
+            &[person, service, category],
+        )?;
+        outcomes.push(match ended {
+            0 => Imported::NothingToEnd,
+            _ => Imported::Ended,
+        });
+    }
+    Ok(outcomes)
+}
+
+fn read_entry(row: &Row<'_>) -> Result<Entry, StoreError> {
+    Ok(Entry {
+        service_id: row.get(0)?,
+        category: row.get(1)?,
+        source: match row.get::<i64>(2)? {
+            NO_CASE => Source::Import,
+            id => Source::Case(id),
+        },
+        by_whom: row.get(3)?,
+        at_ms: row.get(4)?,
+        ended: None,
+    })
+}
