@@ -252,7 +252,7 @@ fn statement(text: &str, line: usize) -> String {
         let key = line.split_once('=').map_or(*line, |(key, _)| key);
         line.trim_start().starts_with('[') || is_setting(key.trim())
     };
-    let start = lines.iter().rposition(|line| begins(line)).unwrap_or(0);
+    let start = lines.iter().rposition(begins).unwrap_or(0);
     lines.drain(..start);
     lines.join("\n")
 }
