@@ -248,9 +248,10 @@ fn in_file(name: &str, text: &str, error: &toml::de::Error) -> String {
 /// The lines from where a setting or a group begins, up to this one.
 fn statement(text: &str, line: usize) -> String {
     let mut lines: Vec<&str> = text.lines().take(line + 1).collect();
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let begins = |line: &&str| {
-        let key = line.split_once('=').map_or(*line, |(key, _)| key);
-        line.trim_start().starts_with('[') || is_setting(key.trim())
+        let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+        line.trim_start().starts_with('[') || (!key.is_empty() && key.chars().all(is_key))
     };
     let start = lines.iter().rposition(begins).unwrap_or(0);
     lines.drain(..start);
@@ -343,6 +344,13 @@ mod tests {
         let error = fault::<Settings>(&PLATFORM, "lisen = 1");
         assert!(
             error.contains("lisen") && error.contains("第 1 行"),
+            "{error}"
+        );
+        // A line below a secret is none.
+        let text = "secret = \"S70123456789\"\nlisen = 1\n";
+        let error = fault::<EdgeSettings>(&EDGE, text);
+        assert!(
+            error.contains("第 2 行") && error.contains("lisen") && !error.contains("S701"),
             "{error}"
         );
         let error = fault::<EdgeSettings>(&EDGE, "listen = \n");
