@@ -2,7 +2,7 @@
 //!
 //! Every setting has a variable of its own: `inbound.max_body_bytes` is
 //! `BANYAN_INBOUND_MAX_BODY_BYTES`. What is wrong in the file is named with its line, what is
-//! wrong in the environment with its variable.
+//! wrong in the environment with its variable; neither is echoed, since it may be a secret.
 
 use std::path::{Path, PathBuf};
 
@@ -130,10 +130,22 @@ const EDGE: Kind = Kind {
         "his.settlement_key",
         "files.drop_dir",
         "files.look_every_ms",
+        "files.keep_days",
         "retention.item_days",
         "retention.message_days",
     ],
 };
+
+/// What stands in a setting that is a secret or holds one: nothing of it is ever said, nor of the
+/// lines about it.
+const SECRET: [&str; 6] = [
+    "secret",
+    "previous_secret",
+    "api_keys",
+    "settlement_key",
+    "metrics_token",
+    "database_url",
+];
 
 impl ConfigOptions {
     /// Reads the platform's settings.
@@ -187,18 +199,82 @@ fn parse<S: DeserializeOwned>(
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<S> {
     // Read alone first: only then does an error still know its line.
-    let _in_file: S =
-        toml::from_str(text).map_err(|error| anyhow!("配置文件 {name} 有误\n{error}"))?;
-    let mut table: Table = toml::from_str(text)?;
-    let mut laid_over = Vec::new();
+    let _in_file: S = toml::from_str(text).map_err(|error| anyhow!(in_file(name, text, &error)))?;
+    let mut table: Table =
+        toml::from_str(text).map_err(|error| anyhow!(in_file(name, text, &error)))?;
+    let mut unfit = Vec::new();
     for key in kind.keys {
         let env_name = variable_name(kind, key);
         if let Some(text) = variable(&env_name) {
-            lay_over(&mut table, key, value(&text));
-            laid_over.push(env_name);
+            match fitting::<S>(&table, key, &text) {
+                Some(fits) => table = fits,
+                None => unfit.push((key, env_name, text)),
+            }
         }
     }
-    settings(table).map_err(|error| anyhow!("环境变量有误（{}）：{error}", laid_over.join("、")))
+    // What does not fit alone may fit together: the two files of `tls`.
+    for (key, _, text) in &unfit {
+        if let Some(value) = readings(text).pop() {
+            lay_over(&mut table, key, value);
+        }
+    }
+    settings(table).map_err(|error| {
+        let names: Vec<_> = unfit.iter().map(|(_, name, _)| &**name).collect();
+        let is_secret = unfit.iter().any(|(key, _, _)| is_secret(key));
+        let why = if is_secret { WITHHELD } else { &error };
+        anyhow!("环境变量有误（{}）：{why}", names.join("、"))
+    })
+}
+
+/// Said of a secret in place of what the parser says, which may name the value.
+const WITHHELD: &str = "写法不对；这是机密，不显示内容";
+
+/// What is wrong in a file, with its line, and nothing of what stands there.
+fn in_file(name: &str, text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or(text);
+    let line = before.matches('\n').count();
+    let statement = statement(text, line);
+    let why = if SECRET.iter().any(|key| statement.contains(key)) {
+        WITHHELD.to_owned()
+    } else {
+        // Named only if it is one of ours: what stands before the sign may be anything.
+        let said = text.lines().nth(line).and_then(|line| line.split_once('='));
+        let key = said
+            .map(|(key, _)| key.trim())
+            .filter(|key| is_setting(key));
+        let named = key.map(|key| format!("{key}：")).unwrap_or_default();
+        format!("{named}{}", error.message())
+    };
+    format!("配置文件 {name} 第 {} 行有误：{why}", line + 1)
+}
+
+/// The lines from where a setting or a group begins, up to this one.
+fn statement(text: &str, line: usize) -> String {
+    let mut lines: Vec<&str> = text.lines().take(line + 1).collect();
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let begins = |line: &&str| {
+        let key = line.split_once('=').map_or("", |(key, _)| key.trim());
+        line.trim_start().starts_with('[') || (!key.is_empty() && key.chars().all(is_key))
+    };
+    let start = lines.iter().rposition(begins).unwrap_or(0);
+    lines.drain(..start);
+    lines.join("\n")
+}
+
+/// Whether a key of a file is one of ours, however it is grouped.
+fn is_setting(key: &str) -> bool {
+    let all = PLATFORM.keys.iter().chain(EDGE.keys);
+    let mut names = all.flat_map(|known| {
+        let last = known.rsplit('.').next();
+        std::iter::once(*known).chain(last)
+    });
+    names.any(|known| known == key)
+}
+
+fn is_secret(key: &str) -> bool {
+    let last = key.rsplit('.').next();
+    last.is_some_and(|last| SECRET.contains(&last))
 }
 
 fn settings<S: DeserializeOwned>(table: Table) -> Result<S, String> {
@@ -207,18 +283,29 @@ fn settings<S: DeserializeOwned>(table: Table) -> Result<S, String> {
         .map_err(|error: toml::de::Error| error.message().to_owned())
 }
 
+/// The settings with a variable laid over them in the first reading that fits.
+fn fitting<S: DeserializeOwned>(table: &Table, key: &str, text: &str) -> Option<Table> {
+    readings(text).into_iter().find_map(|value| {
+        let mut table = table.clone();
+        lay_over(&mut table, key, value);
+        settings::<S>(table.clone()).is_ok().then_some(table)
+    })
+}
+
+/// What a variable may mean: the text as it is, so that a secret of digits remains a text, and as a
+/// value of TOML.
+fn readings(text: &str) -> Vec<Value> {
+    let line = format!("value = {text}");
+    let value = toml::from_str::<Table>(&line)
+        .ok()
+        .and_then(|mut table| table.remove("value"));
+    let plain = Value::String(text.to_owned());
+    std::iter::once(plain).chain(value).collect()
+}
+
 fn variable_name(kind: &Kind, key: &str) -> String {
     let key = key.replace('.', "_").to_ascii_uppercase();
     format!("{}_{key}", kind.prefix)
-}
-
-/// A variable's text as a TOML value, or as plain text where it is none.
-fn value(text: &str) -> Value {
-    let line = format!("value = {text}");
-    toml::from_str::<Table>(&line)
-        .ok()
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 fn lay_over(table: &mut Table, key: &str, value: Value) {
@@ -245,20 +332,121 @@ mod tests {
         None
     }
 
+    fn fault<S: DeserializeOwned + std::fmt::Debug>(kind: &Kind, text: &str) -> String {
+        let read = parse::<S>(kind, text, "my.toml", none);
+        format!("{:?}", read.unwrap_err())
+    }
+
     #[test]
     fn an_error_in_the_file_names_its_line() {
         let text = "listen = \"127.0.0.1:9\"\n[inbound]\nmax_body_bytes = \"many\"\n";
-        let error = parse::<Settings>(&PLATFORM, text, "banyan.toml", none)
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("line 3"), "{error}");
-        let error = parse::<Settings>(&PLATFORM, "lisen = 1", "banyan.toml", none)
-            .unwrap_err()
-            .to_string();
+        let error = fault::<Settings>(&PLATFORM, text);
         assert!(
-            error.contains("lisen") && error.contains("line 1"),
+            error.contains("第 3 行") && error.contains("max_body_bytes"),
             "{error}"
         );
+        let error = fault::<Settings>(&PLATFORM, "lisen = 1");
+        assert!(
+            error.contains("lisen") && error.contains("第 1 行"),
+            "{error}"
+        );
+        // A line below a secret is none.
+        let text = "secret = \"S70123456789\"\nlisen = 1\n";
+        let error = fault::<EdgeSettings>(&EDGE, text);
+        assert!(
+            error.contains("第 2 行") && error.contains("lisen") && !error.contains("S701"),
+            "{error}"
+        );
+        let error = fault::<EdgeSettings>(&EDGE, "listen = \n");
+        assert!(
+            error.contains("listen") && error.contains("第 1 行"),
+            "{error}"
+        );
+    }
+
+    /// Whatever is wrong with the line of a secret or near it.
+    #[test]
+    fn a_fault_near_a_secret_does_not_show_it() {
+        let edge = [
+            "secret = 70123456789",
+            "secret = S70123456789",
+            "secret = \"S70123456789",
+            "secret \"S70123456789\"",
+            "secert = \"S70123456789\"",
+            "secert = S70123456789",
+            "secret = \"S70123456789\" x",
+            "secret = [\"S70123456789\"]",
+            "previous_secret = 70123456789",
+            "api_keys = \"S70123456789\"",
+            "api_keys = [\n  \"x\",\n  70123456789,\n]",
+            "api_keys = [\n  \"x\",\n  \"S70123456789,\n]",
+            "[his]\nsettlement_key = 70123456789",
+            "his = { settlement_key = 70123456789 }",
+            "his.settlement_key = 70123456789",
+            "secret = \"S70123456789\"\nsecret = \"S70123456789\"",
+        ];
+        for line in edge {
+            let text = format!("listen = \"127.0.0.1:9\"\n{line}\n");
+            let error = fault::<EdgeSettings>(&EDGE, &text);
+            assert!(!error.contains("70123456789"), "{line}: {error}");
+            assert!(error.contains("my.toml 第 "), "{line}: {error}");
+        }
+        let platform = [
+            "metrics_token = 70123456789",
+            "database_url = 70123456789",
+            "database_url = \"postgres://u:70123456789@h\" x",
+            "database_url = [\"postgres://u:70123456789@h\"]",
+        ];
+        for line in platform {
+            let error = fault::<Settings>(&PLATFORM, line);
+            assert!(!error.contains("70123456789"), "{line}: {error}");
+        }
+        for (name, value) in [
+            ("BANYAN_EDGE_API_KEYS", "S70123456789"),
+            ("BANYAN_EDGE_API_KEYS", "[70123456789]"),
+        ] {
+            let variable = |asked: &str| (asked == name).then(|| value.to_owned());
+            let read = parse::<EdgeSettings>(&EDGE, "", "edge.toml", variable);
+            let error = format!("{:?}", read.unwrap_err());
+            assert!(!error.contains("70123456789"), "{error}");
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_text_stays_the_text_that_the_environment_has() {
+        let texts = [
+            ("BANYAN_EDGE_SECRET", "0123456789012345"),
+            ("BANYAN_EDGE_APP_ID", "10001"),
+            ("BANYAN_EDGE_ORG_ID", "1e5"),
+            ("BANYAN_EDGE_ORG_NAME", "true"),
+            ("BANYAN_EDGE_PREVIOUS_SECRET", "\"quoted\""),
+            ("BANYAN_EDGE_HIS_SETTLEMENT_KEY", "2026-01-01"),
+            ("BANYAN_EDGE_API_KEYS", "[\"a\", \"b\"]"),
+            ("BANYAN_EDGE_SENDING_AT_ONCE", "true"),
+            ("BANYAN_EDGE_FILES_KEEP_DAYS", "7"),
+            ("BANYAN_EDGE_TLS_CERTIFICATE_FILE", "cert.pem"),
+            ("BANYAN_EDGE_TLS_KEY_FILE", "key.pem"),
+        ];
+        let variable = |asked: &str| {
+            let mut texts = texts.iter();
+            let found = texts.find(|(name, _)| *name == asked);
+            found.map(|(_, text)| (*text).to_owned())
+        };
+        let settings = parse::<EdgeSettings>(&EDGE, "", "edge.toml", variable).unwrap();
+        assert_eq!(settings.secret.0, "0123456789012345");
+        assert_eq!(settings.app_id, "10001");
+        assert_eq!(settings.org_id, "1e5");
+        assert_eq!(settings.org_name, "true");
+        assert_eq!(settings.previous_secret.unwrap().0, "\"quoted\"");
+        assert_eq!(settings.his.settlement_key.unwrap().0, "2026-01-01");
+        assert_eq!(settings.api_keys.len(), 2);
+        assert!(settings.sending.at_once);
+        assert_eq!(settings.files.keep_days, 7);
+        assert_eq!(settings.tls.unwrap().key_file, Path::new("key.pem"));
+        let token = |asked: &str| (asked == "BANYAN_METRICS_TOKEN").then(|| "42".to_owned());
+        let settings = parse::<Settings>(&PLATFORM, "", "banyan.toml", token).unwrap();
+        assert!(settings.metrics_token.is_some());
     }
 
     #[test]

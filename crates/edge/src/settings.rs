@@ -122,6 +122,8 @@ pub struct Files {
     pub drop_dir: Option<PathBuf>,
     /// How often to look.
     pub look_every_ms: i64,
+    /// After how many days a file that was taken is removed from `done`; 0 is never.
+    pub keep_days: i64,
 }
 
 /// How long things are kept.
@@ -210,6 +212,9 @@ impl Settings {
                 return Err(bad(key, "应为正整数"));
             }
         }
+        if self.files.keep_days < 0 {
+            return Err(bad("files.keep_days", "应为天数，0 为不清理"));
+        }
         let settlement = match &self.his.settlement_url {
             None => None,
             Some(text) => Some(web_address("his.settlement_url", text)?),
@@ -297,6 +302,7 @@ impl Default for Files {
         Self {
             drop_dir: None,
             look_every_ms: 2_000,
+            keep_days: 90,
         }
     }
 }

@@ -9,14 +9,14 @@ use crate::process::run;
 fn a_fault_in_the_file_is_named_with_file_and_line() {
     let folder = tempfile::tempdir().unwrap();
     for (text, line, word) in [
-        ("lisen = \"127.0.0.1:1\"\n", "line 1", "lisen"),
+        ("lisen = \"127.0.0.1:1\"\n", "第 1 行", "lisen"),
         (
             "\n[inbound]\nmax_body_bytes = \"many\"\n",
-            "line 3",
+            "第 3 行",
             "max_body_bytes",
         ),
-        ("[overdue]\nreconcile_at = \"25:00\"\n", "line 2", "25:00"),
-        ("listen = \n", "line 1", "listen"),
+        ("[overdue]\nreconcile_at = \"25:00\"\n", "第 2 行", "25:00"),
+        ("listen = \n", "第 1 行", "listen"),
     ] {
         std::fs::write(folder.path().join("my.toml"), text).unwrap();
         // The same before and after the name of the command that stands below.
@@ -39,7 +39,7 @@ fn a_fault_in_the_file_is_named_with_file_and_line() {
     std::fs::write(folder.path().join("banyan.toml"), "maintenance = 3\n").unwrap();
     let said = run(banyan(folder.path()).args(["serve"])).failure();
     assert!(
-        said.contains("banyan.toml") && said.contains("line 1"),
+        said.contains("banyan.toml") && said.contains("第 1 行"),
         "{said}"
     );
 }

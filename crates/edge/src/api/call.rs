@@ -1,7 +1,7 @@
 //! `POST /v1/call/{code}`: any interface of the platform, with the plain parameters as body.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use banyan_protocol::catalogue::{Availability, Direction, Interface, Route, Spec};
 use banyan_protocol::dictionaries::Receipt;
 use banyan_protocol::health_card::org_ehc_002::AuthResultReply;
@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::body;
 use super::health_card::{fresh_number, learn};
+use super::place::Part;
 use super::reply::{Answer, Reply};
 use crate::edge::Edge;
 use crate::outbox::adopting::Accepted;
@@ -22,7 +23,7 @@ use crate::sending::said;
 
 /// Sends and answers with what the platform said. What the messages name of the hospital itself
 /// may be left out.
-pub(super) async fn call(State(edge): State<Edge>, Path(code): Path<String>, body: Body) -> Answer {
+pub(super) async fn call(State(edge): State<Edge>, Part(code): Part, body: Body) -> Answer {
     let interface = outbound(&code)?;
     let text = body::text(body).await?;
     let business = completed(&edge, interface.spec(), &text)?;

@@ -2,7 +2,7 @@
 //! and answer from what is retained afterwards.
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use banyan_client::CallFault;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::{AuthStatus, IdType, MediumType};
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::body::{self, Flag};
 use super::overdue::{time, value};
+use super::place::{Asked, Part};
 use super::reply::{Answer, Reply};
 use crate::edge::Edge;
 use crate::outbox::cards::Card;
@@ -118,10 +119,7 @@ pub(super) async fn authorize(State(edge): State<Edge>, body: Body) -> Answer {
 }
 
 /// `GET /v1/health-card/authorizations/{outAuthNo}` (ORG_EHC_002): to be asked until it is over.
-pub(super) async fn authorization(
-    State(edge): State<Edge>,
-    Path(out_auth_no): Path<String>,
-) -> Answer {
+pub(super) async fn authorization(State(edge): State<Edge>, Part(out_auth_no): Part) -> Answer {
     let out_auth_no = OutAuthNo::parse(&out_auth_no)
         .map_err(|invalid| Reply::field(&FieldFault::new("outAuthNo", invalid.0)))?;
     let request = AuthResultRequest {
@@ -192,7 +190,7 @@ pub(super) struct Whose {
 }
 
 /// `GET /v1/health-card/index`
-pub(super) async fn index(State(edge): State<Edge>, Query(whose): Query<Whose>) -> Answer {
+pub(super) async fn index(State(edge): State<Edge>, Asked(whose): Asked<Whose>) -> Answer {
     let field = |path: &str, reason: String| Reply::field(&FieldFault::new(path, reason));
     let id_type = IdType::parse(&whose.id_type).map_err(|invalid| field("idType", invalid.0))?;
     let id_no = IdNo::parse(&whose.id_no).map_err(|invalid| field("idNo", invalid.0))?;

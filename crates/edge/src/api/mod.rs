@@ -2,13 +2,16 @@
 //!
 //! Every answer is `{"respCode","respMsg","data"}`; 000000 is success, anything else says what to
 //! do. HTTP status 200 carries all of them but a wrong key (401), an unknown path (404), a wrong
-//! method (405), too long a body (413) and too many calls at a time (429).
+//! method (405), a body that does not come whole (408) or is too long (413), and too many calls at a
+//! time (429).
 
 mod body;
 mod call;
 mod health_card;
 mod overdue;
 mod pages;
+mod place;
+mod refused;
 mod reply;
 pub(crate) mod shapes;
 mod site;
@@ -19,7 +22,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use banyan_protocol::crypto::sm3;
 use banyan_protocol::result_code::ResultCode;
@@ -28,14 +31,24 @@ use tokio::sync::Semaphore;
 
 use crate::doors;
 use crate::edge::Edge;
+use body::Room;
 use reply::Reply;
 
 /// Calls of the HIS under way at a time; more than any HIS makes.
 const MOST_CALLS: usize = 512;
 
+/// What the calls under way share.
+struct Bounds {
+    places: Semaphore,
+    room: Room,
+}
+
 /// Every path of the edge.
 pub(crate) fn routes(edge: &Edge) -> Router {
-    let places = Arc::new(Semaphore::new(MOST_CALLS));
+    let bounds = Arc::new(Bounds {
+        places: Semaphore::new(MOST_CALLS),
+        room: Room::new(),
+    });
     let his = Router::new()
         .route("/v1/overdue/report", post(overdue::report))
         .route("/v1/overdue/settle", post(overdue::settle))
@@ -46,6 +59,7 @@ pub(crate) fn routes(edge: &Edge) -> Router {
         .route("/v1/overdue/batches/{id}", get(overdue::batch))
         .route("/v1/overdue/items/{org_trace_id}", get(overdue::item))
         .route("/v1/overdue/outcomes", get(overdue::outcomes))
+        .route("/v1/overdue/refused", get(refused::refused))
         .route("/v1/health-card/authorize", post(health_card::authorize))
         .route(
             "/v1/health-card/authorizations/{out_auth_no}",
@@ -62,7 +76,7 @@ pub(crate) fn routes(edge: &Edge) -> Router {
         .route("/v1/notices", get(overdue::notices))
         .route("/v1/status", get(site::status_json))
         .layer(middleware::from_fn_with_state(
-            (edge.clone(), places),
+            (edge.clone(), bounds),
             admit,
         ));
     Router::new()
@@ -85,9 +99,9 @@ pub(crate) fn routes(edge: &Edge) -> Router {
         .with_state(edge.clone())
 }
 
-/// Lets in whoever has a key, as many at a time as there are places.
+/// Lets in whoever has a key, as many at a time as there are places and room for what they bring.
 async fn admit(
-    State((edge, places)): State<(Edge, Arc<Semaphore>)>,
+    State((edge, bounds)): State<(Edge, Arc<Bounds>)>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -101,11 +115,19 @@ async fn admit(
             ResultCode::NotGranted,
             "请在请求头给出 Authorization: Bearer <前置机密钥>，密钥见前置机配置 api_keys",
         )
-        .with(StatusCode::UNAUTHORIZED);
+        .with(StatusCode::UNAUTHORIZED)
+        .into_response();
     }
-    let Ok(_place) = places.try_acquire() else {
-        return Reply::refused(ResultCode::RateLimited, "同时进行的调用过多，请稍后重试")
-            .with(StatusCode::TOO_MANY_REQUESTS);
+    let too_many = |message: &str| {
+        Reply::refused(ResultCode::RateLimited, message)
+            .with(StatusCode::TOO_MANY_REQUESTS)
+            .into_response()
+    };
+    let Ok(_place) = bounds.places.try_acquire() else {
+        return too_many("同时进行的调用过多，请稍后重试");
+    };
+    let Some(_room) = bounds.room.take(request.body()) else {
+        return too_many("同时提交的报文过大过多，请稍后重试");
     };
     // Whoever merely watches is no HIS at work.
     if request.method() == Method::POST {

@@ -1,7 +1,7 @@
 //! 诊疗失信, for the HIS: report, settle, revoke, give a name, ask.
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use banyan_client::CallFault;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::{BusinessType, IdType, ItemState, Next};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::{self, Flag};
+use super::place::{Asked, Part};
 use super::reply::{Answer, Reply};
 use crate::edge::Edge;
 use crate::line::in_chinese;
@@ -280,8 +281,8 @@ impl Page {
 /// `GET /v1/overdue/batches/{id}`: by the edge's own number, or by 请求批次号.
 pub(super) async fn batch(
     State(edge): State<Edge>,
-    Path(id): Path<String>,
-    Query(page): Query<Page>,
+    Part(id): Part,
+    Asked(page): Asked<Page>,
 ) -> Answer {
     let view = edge
         .outbox
@@ -305,7 +306,7 @@ pub(super) async fn batch(
 }
 
 /// `GET /v1/overdue/items/{orgTraceId}`
-pub(super) async fn item(State(edge): State<Edge>, Path(org_trace_id): Path<String>) -> Answer {
+pub(super) async fn item(State(edge): State<Edge>, Part(org_trace_id): Part) -> Answer {
     let item =
         edge.outbox.item(&org_trace_id).await?.ok_or_else(|| {
             Reply::refused(ResultCode::BadParameter, "orgTraceId：前置机没有这一项")
@@ -314,7 +315,7 @@ pub(super) async fn item(State(edge): State<Edge>, Path(org_trace_id): Path<Stri
 }
 
 /// `GET /v1/overdue/outcomes`: what became known after a place, for a HIS that keeps its own marks.
-pub(super) async fn outcomes(State(edge): State<Edge>, Query(page): Query<Page>) -> Answer {
+pub(super) async fn outcomes(State(edge): State<Edge>, Asked(page): Asked<Page>) -> Answer {
     let told = edge.outbox.told_after(page.after, page.most()).await?;
     let next = told.last().map_or(page.after, |told| told.seq);
     let items: Vec<Value> = told
@@ -329,7 +330,7 @@ pub(super) async fn outcomes(State(edge): State<Edge>, Query(page): Query<Page>)
 }
 
 /// `GET /v1/notices`: what the platform told (ORG_002), as it came.
-pub(super) async fn notices(State(edge): State<Edge>, Query(page): Query<Page>) -> Answer {
+pub(super) async fn notices(State(edge): State<Edge>, Asked(page): Asked<Page>) -> Answer {
     let notices = edge
         .outbox
         .notices_after(page.after, page.most().min(100))
@@ -349,7 +350,7 @@ pub(super) async fn notices(State(edge): State<Edge>, Query(page): Query<Page>) 
     Ok(Reply::done(json!({ "items": items, "next": next })))
 }
 
-fn shown(item: &Item) -> Value {
+pub(super) fn shown(item: &Item) -> Value {
     json!({
         "orgTraceId": item.org_trace_id,
         "traceId": item.trace_id,

@@ -15,10 +15,9 @@ use banyan_web::protect;
 use super::overdue::time;
 use crate::edge::Edge;
 use crate::health::Health;
-use crate::pages::{self, CallView, OutboxView, RefusedView, StatusView};
+use crate::pages::{self, CallView, OutboxView, StatusView};
 
 /// More rows say nothing more at a glance.
-const MOST_REFUSED: i64 = 20;
 const MOST_RECENT: usize = 20;
 
 /// The pages and what they load.
@@ -62,7 +61,6 @@ async fn openapi(State(edge): State<Edge>, headers: HeaderMap) -> Response {
 
 async fn view(edge: &Edge) -> Result<StatusView, StoreError> {
     let health = Health::of(edge).await?;
-    let refused = edge.outbox.refused_items(MOST_REFUSED).await?;
     let backlog = health.backlog;
     Ok(StatusView {
         org_id: edge.sender.org_id.as_str().to_owned(),
@@ -92,42 +90,8 @@ async fn view(edge: &Edge) -> Result<StatusView, StoreError> {
                 millis: call.millis,
             })
             .collect(),
-        refused: refused
-            .into_iter()
-            .map(|item| RefusedView {
-                org_trace_id: item.org_trace_id,
-                reason: without_numbers(&item.fault.unwrap_or_default()),
-                time: time(item.changed_ms),
-            })
-            .collect(),
     })
 }
-
-/// The reason is in the platform's own words, which may name a number; whoever has the key reads
-/// all of it.
-fn without_numbers(reason: &str) -> String {
-    let mut shown = String::with_capacity(reason.len());
-    let mut digits = String::new();
-    for letter in reason.chars().chain(std::iter::once('\0')) {
-        if letter.is_ascii_digit() {
-            digits.push(letter);
-            continue;
-        }
-        shown.push_str(if digits.len() > LONGEST_SHOWN {
-            "***"
-        } else {
-            &digits
-        });
-        digits.clear();
-        if letter != '\0' {
-            shown.push(letter);
-        }
-    }
-    shown
-}
-
-/// An amount or a limit, no identity number and no phone.
-const LONGEST_SHOWN: usize = 6;
 
 /// A respCode with its meaning, or why none came.
 fn outcome(said: &str) -> String {
@@ -218,15 +182,5 @@ mod tests {
         assert_eq!(outcome("000000"), "成功");
         assert!(outcome("000102").starts_with("000102 核验签名"));
         assert_eq!(outcome("timeout"), "超时未答");
-    }
-
-    #[test]
-    fn a_reason_on_the_open_page_names_no_number() {
-        assert_eq!(
-            without_numbers("证件 359999198503120019 与姓名不符，限 100 项"),
-            "证件 *** 与姓名不符，限 100 项"
-        );
-        assert_eq!(without_numbers("13800000000"), "***");
-        assert_eq!(without_numbers(""), "");
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Reply {
     resp_msg: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
+    #[serde(skip)]
+    status: StatusCode,
 }
 
 /// What a handler gives: an answer, or a refusal that `?` returns early.
@@ -37,6 +39,7 @@ impl Reply {
             resp_code: ResultCode::Success.code().to_owned(),
             resp_msg: message.to_owned(),
             data: Some(data),
+            status: StatusCode::OK,
         }
     }
 
@@ -46,6 +49,7 @@ impl Reply {
             resp_code: code.code().to_owned(),
             resp_msg: message.into(),
             data: None,
+            status: StatusCode::OK,
         }
     }
 
@@ -69,6 +73,7 @@ impl Reply {
                 resp_code: code.clone(),
                 resp_msg: message.clone(),
                 data: None,
+                status: StatusCode::OK,
             },
             CallFault::Timeout => Self::refused(ResultCode::Timeout, in_chinese(fault)),
             other => Self::refused(ResultCode::ExternalFailure, in_chinese(other)),
@@ -84,20 +89,20 @@ impl Reply {
         )
     }
 
-    /// As HTTP, with this status.
-    pub(super) fn with(self, status: StatusCode) -> Response {
-        let text = serde_json::to_string(&self).unwrap_or_default();
-        let mut response = (status, text).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+    /// The same under another status of HTTP than 200.
+    pub(super) fn with(self, status: StatusCode) -> Self {
+        Self { status, ..self }
     }
 }
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        self.with(StatusCode::OK)
+        let text = serde_json::to_string(&self).unwrap_or_default();
+        let mut response = (self.status, text).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 }
 

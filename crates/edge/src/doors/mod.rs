@@ -4,8 +4,11 @@
 mod org_001;
 mod org_002;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,20 +18,35 @@ use banyan_protocol::envelope::{CONTENT_TYPE, OpenedCall, Refusal, open_call};
 use banyan_protocol::overdue::OrgId;
 use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::FieldFault;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::sync::Semaphore;
 
 use crate::edge::Edge;
 
 /// A notice of a hundred items with every field full is about 60 kB.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// A partner that takes longer than this to send his body is not one.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Calls under way at a time; more than a platform makes to one hospital. Whoever calls has shown no
+/// key yet.
+const MOST_CALLS: usize = 64;
 
 /// The paths of every interface that the platform calls.
 pub(crate) fn routes() -> Router<Edge> {
     let mut router = Router::new();
+    let places = Arc::new(Semaphore::new(MOST_CALLS));
     for interface in Interface::ALL {
         let spec = interface.spec();
         if let (Direction::ToHospital, Route::Path(path)) = (spec.direction, spec.route) {
-            let handler =
-                move |State(edge): State<Edge>, body: Body| receive(edge, interface, body);
+            let places = Arc::clone(&places);
+            let handler = async move |State(edge): State<Edge>, body: Body| {
+                let Ok(_place) = places.try_acquire() else {
+                    let refusal =
+                        Refusal::new(ResultCode::RateLimited, "同时进行的调用过多，请稍后重试");
+                    return json(StatusCode::TOO_MANY_REQUESTS, refusal.unsigned());
+                };
+                receive(edge, interface, body).await
+            };
             router = router.route(path, post(handler));
         }
     }
@@ -37,12 +55,9 @@ pub(crate) fn routes() -> Router<Edge> {
 
 async fn receive(edge: Edge, interface: Interface, body: Body) -> Response {
     let began_ms = edge.now_ms();
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY_BYTES).await else {
-        let refusal = Refusal::new(
-            ResultCode::BadParameter,
-            format!("报文过大或未完整送达，最多 {MAX_BODY_BYTES} 字节"),
-        );
-        return json(StatusCode::PAYLOAD_TOO_LARGE, refusal.unsigned());
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err((status, refusal)) => return json(status, refusal.unsigned()),
     };
     let call = match open(&edge, &body) {
         Ok(call) => call,
@@ -66,6 +81,24 @@ async fn receive(edge: Edge, interface: Interface, body: Body) -> Response {
     };
     edge.note_call(interface, began_ms, code.code().to_owned());
     json(StatusCode::OK, text)
+}
+
+async fn read(body: Body) -> Result<Bytes, (StatusCode, Refusal)> {
+    let whole = Limited::new(body, MAX_BODY_BYTES).collect();
+    match tokio::time::timeout(PATIENCE, whole).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err((
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::new(
+                ResultCode::BadParameter,
+                format!("报文过大，最多 {MAX_BODY_BYTES} 字节"),
+            ),
+        )),
+        Ok(Err(_)) | Err(_) => Err((
+            StatusCode::REQUEST_TIMEOUT,
+            Refusal::new(ResultCode::BadRequest, "报文未完整送达"),
+        )),
+    }
 }
 
 /// Under the secret of today, or the one before it: the platform may not have changed over yet.

@@ -11,12 +11,17 @@
 //! drop/failed/欠费.csv.reasons.csv what is wrong with each, by its line in the dropped file
 //! ```
 //!
+//! What lies in `done` names persons in clear and goes after `files.keep_days`; what lies in
+//! `failed` is the hospital's to correct and to clear.
+//!
 //! The good rows of a file with bad lines are kept. Whoever corrects the lines in `failed` drops
 //! that file again. A file that can't be read at all goes to `failed` as it is.
 //!
 //! Invariants:
 //! - A dropped file is moved last, after everything about it was synced. Whatever happens before,
 //!   it is read again from its beginning, and rows that were taken before are repetitions.
+//! - Files are taken in the order in which they were written, a debt before its settlement. One
+//!   that can't be taken now holds up those after it.
 //! - Names come from outside: they may be anything, and are never followed anywhere.
 //! - Memory is bounded by a piece of a file, whatever its size.
 
@@ -24,6 +29,7 @@ mod meaning;
 mod names;
 mod piece;
 mod shelves;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -31,14 +37,16 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use banyan_store::db::StoreError;
 use tokio::sync::Mutex;
 
 use crate::rows::{Row, Taken};
+use crate::settings::Files;
 use piece::{OpenFault, Sheet};
 use shelves::{Counts, Results, Shelves};
+use sweep::Sweep;
 
 /// Whoever takes rows in.
 pub trait TakesRows: Sync {
@@ -52,6 +60,7 @@ pub trait TakesRows: Sync {
 pub struct Folder {
     shelves: Shelves,
     seen: Mutex<HashMap<OsString, Look>>,
+    sweep: Mutex<Sweep>,
 }
 
 /// What became of a file.
@@ -101,13 +110,15 @@ const MOST_FILES: usize = 10_000;
 const EMPTY_FOR_MS: i64 = 60_000;
 
 impl Folder {
-    /// Of this path; looks at nothing yet.
+    /// The one of the settings, where there is one; looks at nothing yet.
     #[must_use]
-    pub fn new(drop: impl Into<PathBuf>) -> Self {
-        Self {
-            shelves: Shelves::new(drop.into()),
+    pub fn of(settings: &Files) -> Option<Self> {
+        let shelves = Shelves::new(settings.drop_dir.clone()?);
+        Some(Self {
+            sweep: Mutex::new(Sweep::new(shelves.done_path(), settings.keep_days)),
+            shelves,
             seen: Mutex::default(),
-        }
+        })
     }
 
     /// Makes the folder and those in it. To be called once, at the start: a share that goes away
@@ -134,6 +145,8 @@ impl Folder {
         .await??;
         let mut before = std::mem::take(&mut *seen);
         let mut settled = Vec::new();
+        // The first of those that may still be written.
+        let mut awaited: Option<Turn> = None;
         for (name, stamp) in found {
             let earlier = before.remove(&name).filter(|look| look.stamp == stamp);
             let look = earlier.unwrap_or(Look {
@@ -141,24 +154,40 @@ impl Folder {
                 since_ms: now_ms,
             });
             let is_quiet = stamp.bytes > 0 || now_ms - look.since_ms >= EMPTY_FOR_MS;
+            let file = Found {
+                path: self.shelves.drop_path().join(&name),
+                name: name.clone(),
+                stamp,
+            };
             if earlier.is_some() && is_quiet {
-                settled.push(Found {
-                    path: self.shelves.drop_path().join(&name),
-                    name: name.clone(),
-                    stamp,
-                });
+                settled.push(file);
+            } else if stamp.bytes > 0 {
+                awaited = earlier_of(awaited, file.turn());
             }
             seen.insert(name, look);
         }
-        // What was written first is meant first: a debt before its settlement.
-        settled.sort_by(|a, b| (a.stamp.written, &a.name).cmp(&(b.stamp.written, &b.name)));
+        settled.sort_by_cached_key(Found::turn);
         let mut outcomes = Vec::with_capacity(settled.len());
         for found in settled {
+            if awaited.as_ref().is_some_and(|turn| *turn < found.turn()) {
+                break;
+            }
             let worked = self.work_on(&found, intake, now_ms).await;
             let end = worked.unwrap_or_else(FileEnd::Stays);
-            if matches!(end, FileEnd::Stays(_)) {
+            let mut holds_up = false;
+            if let FileEnd::Stays(why) = &end {
                 let shelves = self.shelves.clone();
                 blocking(move || shelves.clear()).await?;
+                if matches!(why, FileTrouble::Changed) {
+                    // What is written later is meant later, unless it keeps an earlier time.
+                    let changed = found.clone();
+                    let now = blocking(move || changed.as_it_is()).await??;
+                    if let Some(turn) = now {
+                        awaited = earlier_of(awaited, turn);
+                    }
+                } else {
+                    holds_up = true;
+                }
             } else {
                 seen.remove(&found.name);
             }
@@ -166,8 +195,26 @@ impl Folder {
                 name: names::shown(&found.name),
                 end,
             });
+            if holds_up {
+                break;
+            }
         }
+        self.sweep(now_ms).await?;
         Ok(outcomes)
+    }
+
+    /// Goes on with clearing `done`.
+    async fn sweep(&self, now_ms: i64) -> io::Result<()> {
+        let mut sweep = self.sweep.lock().await;
+        let mut going = std::mem::take(&mut *sweep);
+        *sweep = blocking(move || {
+            if let Err(error) = going.go_on(now_ms) {
+                tracing::warn!(%error, "an old file can't be cleared");
+            }
+            going
+        })
+        .await?;
+        Ok(())
     }
 
     async fn work_on(
@@ -180,6 +227,7 @@ impl Folder {
         let mut sheet = match blocking(move || Sheet::open(&opening)).await? {
             Ok(sheet) => sheet,
             Err(OpenFault::Io(error)) => return Err(error.into()),
+            Err(OpenFault::Changed) => return Err(FileTrouble::Changed),
             Err(OpenFault::Unreadable(why)) => {
                 let (shelves, found, reason) = (self.shelves.clone(), found.clone(), why.clone());
                 blocking(move || shelves.set_aside(&found, &reason, now_ms)).await??;
@@ -192,7 +240,7 @@ impl Folder {
             let (read, piece) = blocking(move || {
                 let read = sheet.next_piece()?;
                 // The last line of a file that grows may be half a line.
-                if reading.has_changed() {
+                if reading.has_changed()? {
                     return Err(FileTrouble::Changed);
                 }
                 Ok(read)
@@ -251,11 +299,37 @@ struct Found {
     stamp: Stamp,
 }
 
+/// When a file's turn is: what was written first is meant first.
+type Turn = (SystemTime, OsString);
+
+fn earlier_of(one: Option<Turn>, other: Turn) -> Option<Turn> {
+    match one {
+        Some(one) if one <= other => Some(one),
+        _ => Some(other),
+    }
+}
+
 impl Found {
-    fn has_changed(&self) -> bool {
-        let now = std::fs::symlink_metadata(&self.path);
-        now.and_then(|metadata| stamp(&metadata))
-            .map_or(true, |stamp| stamp != self.stamp)
+    fn turn(&self) -> Turn {
+        (self.stamp.written, self.name.clone())
+    }
+
+    fn has_changed(&self) -> io::Result<bool> {
+        Ok(self.stamp_now()? != Some(self.stamp))
+    }
+
+    /// Its turn as it lies there now; `None` where it is gone.
+    fn as_it_is(&self) -> io::Result<Option<Turn>> {
+        let stamp = self.stamp_now()?;
+        Ok(stamp.map(|stamp| (stamp.written, self.name.clone())))
+    }
+
+    fn stamp_now(&self) -> io::Result<Option<Stamp>> {
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(metadata) => stamp(&metadata).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -286,6 +360,11 @@ fn stamp(metadata: &std::fs::Metadata) -> io::Result<Stamp> {
         bytes: metadata.len(),
         written: metadata.modified()?,
     })
+}
+
+/// A moment of the edge's clock as files have it.
+fn moment(now_ms: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now_ms).unwrap_or(0))
 }
 
 /// Files stand still on a slow share; the runtime's own threads must not.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use banyan_protocol::wire::FieldFault;
 use banyan_tables::{
@@ -52,6 +53,8 @@ pub(super) struct Summary {
 pub(super) enum OpenFault {
     /// The file system hinders; to be tried again.
     Io(io::Error),
+    /// It is gone, or another file than the one that was looked at.
+    Changed,
     /// It is no table for us, in Chinese; trying again would say the same.
     Unreadable(String),
 }
@@ -163,28 +166,18 @@ impl Piece {
 }
 
 /// The file that was looked at, and not one that has been put in its place since.
-fn open_itself(found: &Found) -> io::Result<File> {
-    let looked = found.path.symlink_metadata()?;
-    let file = File::open(&found.path)?;
+fn open_itself(found: &Found) -> Result<File, OpenFault> {
+    let itself = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => OpenFault::Changed,
+        _ => OpenFault::Io(error),
+    };
+    let looked = found.path.symlink_metadata().map_err(itself)?;
+    let file = File::open(&found.path).map_err(itself)?;
     let opened = file.metadata()?;
-    let is_same = opened.is_file() && stamp(&opened)? == found.stamp && is_one(&looked, &opened);
-    if is_same {
-        Ok(file)
-    } else {
-        Err(io::Error::other("文件在读取前被替换"))
-    }
-}
-
-#[cfg(unix)]
-fn is_one(looked: &std::fs::Metadata, opened: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    (looked.dev(), looked.ino()) == (opened.dev(), opened.ino())
-}
-
-/// Elsewhere the file's length and time must do.
-#[cfg(not(unix))]
-fn is_one(looked: &std::fs::Metadata, _: &std::fs::Metadata) -> bool {
-    looked.is_file()
+    let is_same = opened.is_file()
+        && stamp(&opened)? == found.stamp
+        && (looked.dev(), looked.ino()) == (opened.dev(), opened.ino());
+    is_same.then_some(file).ok_or(OpenFault::Changed)
 }
 
 /// A program may write objects under any ending.

@@ -2,18 +2,23 @@
 //!
 //! Everything is written under a name of its own, synced, and then given its name; the dropped
 //! file is moved when all of that is on the disk.
+//!
+//! These files name persons in clear. Folders and files are made for their owner alone; a folder
+//! that a hospital has opened to a group of its own stays as it is.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use banyan_protocol::wire::{FieldFault, LocalTime, Scalar as _};
+use banyan_store::private_file::sync_folder;
 use banyan_tables::Span;
 
 use super::piece::{Piece, Summary};
-use super::{FileTrouble, Found, Taken, meaning, names};
+use super::{FileTrouble, Found, Taken, meaning, moment, names};
 
 /// The folders of a drop.
 #[derive(Debug, Clone)]
@@ -51,7 +56,10 @@ const LINES_TMP: &str = ".lines.tmp";
 const REASONS_TMP: &str = ".reasons.tmp";
 const RESULT_TMP: &str = ".result.tmp";
 const REASONS: &str = ".reasons.csv";
-const RESULT: &str = ".result.txt";
+pub(super) const RESULT: &str = ".result.txt";
+/// For the owner alone.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 /// The mark by which spreadsheets know UTF-8, and the names of the columns.
 const REASONS_HEAD: &str = "\u{FEFF}行号,列,原因\r\n";
 
@@ -68,10 +76,14 @@ impl Shelves {
         &self.drop
     }
 
+    pub(super) fn done_path(&self) -> &Path {
+        &self.done
+    }
+
     /// Makes the two folders, where there is a folder to make them in.
     pub(super) fn prepare(&self) -> io::Result<()> {
         for folder in [&self.done, &self.failed] {
-            match std::fs::create_dir(folder) {
+            match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
@@ -118,10 +130,18 @@ impl Shelves {
     /// The last step of all.
     fn move_to(&self, folder: &Path, found: &Found, name: &OsStr) -> Result<(), FileTrouble> {
         // What was added since it was read would be lost.
-        if found.has_changed() {
+        if found.has_changed()? {
             return Err(FileTrouble::Changed);
         }
-        std::fs::rename(&found.path, folder.join(name))?;
+        let moved = folder.join(name);
+        std::fs::rename(&found.path, &moved)?;
+        match std::fs::set_permissions(&moved, Permissions::from_mode(FILE_MODE)) {
+            // Another user's file keeps his mode; nobody else gets to it in this folder.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
         sync_folder(folder)?;
         sync_folder(&self.drop)?;
         Ok(())
@@ -224,6 +244,8 @@ impl Results {
         let result = done.join(RESULT_TMP);
         let mut file = create(&result)?;
         file.write_all(text.as_bytes())?;
+        // By this it is known later how long the file has lain here: its own time is its maker's.
+        file.set_modified(moment(now_ms))?;
         file.sync_all()?;
         std::fs::rename(result, done.join(names::with(&name, RESULT)))?;
         sync_folder(done)?;
@@ -322,7 +344,11 @@ fn create(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    File::options().write(true).create_new(true).open(path)
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)
 }
 
 fn exists(path: &Path) -> io::Result<bool> {
@@ -347,26 +373,4 @@ fn have_same_content(a: &Path, b: &Path) -> io::Result<bool> {
             _ => {}
         }
     }
-}
-
-/// Makes the names in it durable, where the system can.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        // Some network file systems keep names at once and know no such call.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
-        {
-            Ok(())
-        }
-        synced => synced,
-    }
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -20,6 +21,10 @@ struct Intake {
     kept: Mutex<HashMap<(Action, String), Row>>,
     largest: AtomicUsize,
     is_away: AtomicBool,
+    /// Away for one call.
+    is_busy: AtomicBool,
+    /// Somebody writes to this file while the next rows are taken.
+    written_to: Mutex<Option<PathBuf>>,
     /// Goes away after so many pieces more.
     pieces_left: Mutex<Option<usize>>,
 }
@@ -30,8 +35,12 @@ impl TakesRows for Intake {
             self.is_away.store(*left == 0, Ordering::Relaxed);
             *left = left.saturating_sub(1);
         }
-        if self.is_away.load(Ordering::Relaxed) {
+        if self.is_away.load(Ordering::Relaxed) || self.is_busy.swap(false, Ordering::Relaxed) {
             return Err(StoreError::Busy);
+        }
+        if let Some(path) = self.written_to.lock().unwrap().take() {
+            let mut file = std::fs::File::options().append(true).open(path).unwrap();
+            file.write_all(debt(3).as_bytes()).unwrap();
         }
         self.largest.fetch_max(rows.len(), Ordering::Relaxed);
         let mut kept = self.kept.lock().unwrap();
@@ -65,7 +74,12 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let folder = Folder::new(root.path().join("drop"));
+        let settings = Files {
+            drop_dir: Some(root.path().join("drop")),
+            keep_days: 30,
+            ..Files::default()
+        };
+        let folder = Folder::of(&settings).unwrap();
         folder.prepare().unwrap();
         Self {
             root,
@@ -80,6 +94,13 @@ impl Place {
 
     fn drop(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.path(name), content).unwrap();
+    }
+
+    /// Makes a file one that was written so many seconds after the epoch.
+    fn written(&self, name: &str, seconds: u64) {
+        let file = std::fs::File::options().write(true).open(self.path(name));
+        let written = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        file.unwrap().set_modified(written).unwrap();
     }
 
     fn text(&self, name: &str) -> String {
@@ -272,14 +293,161 @@ async fn what_was_written_first_is_handed_over_first() {
     let settle = "orgTraceId,action\nT1,结清\nT1,结清\n";
     place.drop("b.csv", format!("{HEADER}{}", debt(1)));
     place.drop("a.csv", settle);
-    for (name, written) in [("b.csv", 1), ("a.csv", 2)] {
-        let file = std::fs::File::options().write(true).open(place.path(name));
-        let written = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(written);
-        file.unwrap().set_modified(written).unwrap();
-    }
+    place.written("b.csv", 1);
+    place.written("a.csv", 2);
     let outcomes = place.work().await;
     let wanted = [outcome("b.csv", "1 0 0"), outcome("a.csv", "1 1 0")];
     assert_eq!(outcomes, wanted.concat());
+}
+
+/// Else the settlement would be refused: nobody has heard of its debt yet.
+#[tokio::test]
+async fn a_file_that_stays_holds_up_those_that_were_written_later() {
+    let place = Place::new();
+    for (name, written) in [("c.csv", 1), ("b.csv", 2), ("a.csv", 3)] {
+        place.drop(name, format!("{HEADER}{}", debt(written)));
+        place.written(name, u64::from(written));
+    }
+    assert!(place.look().await.is_empty());
+    place.intake.is_busy.store(true, Ordering::Relaxed);
+    let outcomes: Vec<_> = place.look().await.into_iter().map(told).collect();
+    let stays = outcome("c.csv", "stays: 暂时不能保存，原因见前置机日志");
+    assert_eq!(outcomes, stays);
+    assert_eq!(place.files(), ["a.csv", "b.csv", "c.csv"]);
+    let outcomes: Vec<_> = place.look().await.into_iter().map(told).collect();
+    let names: Vec<_> = outcomes.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["c.csv", "b.csv", "a.csv"]);
+    // The same where the disk hinders: a folder stands where the first one's results go.
+    place.drop("1.csv", format!("{HEADER}T9,bad\r\n"));
+    place.drop("2.csv", format!("{HEADER}{}", debt(4)));
+    place.written("1.csv", 4);
+    place.written("2.csv", 5);
+    std::fs::create_dir(place.path("failed/.lines.tmp")).unwrap();
+    let outcomes = place.work().await;
+    assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+    assert!(
+        outcomes[0].1.starts_with("stays: 文件读写失败"),
+        "{outcomes:?}"
+    );
+    std::fs::remove_dir(place.path("failed/.lines.tmp")).unwrap();
+    assert_eq!(place.look().await.len(), 2);
+}
+
+/// Copied under its name with the time of its original, it is not looked at twice yet.
+#[tokio::test]
+async fn a_file_that_comes_late_but_was_written_first_is_waited_for() {
+    let place = Place::new();
+    place.drop("2.csv", format!("{HEADER}{}", debt(2)));
+    place.written("2.csv", 2);
+    assert!(place.look().await.is_empty());
+    place.drop("1.csv", format!("{HEADER}{}", debt(1)));
+    place.written("1.csv", 1);
+    assert!(place.look().await.is_empty());
+    let outcomes: Vec<_> = place.look().await.into_iter().map(told).collect();
+    let wanted = [outcome("1.csv", "1 0 0"), outcome("2.csv", "1 0 0")];
+    assert_eq!(outcomes, wanted.concat());
+}
+
+/// What its owner takes away, or still writes to, hinders nobody.
+#[tokio::test]
+async fn a_file_that_is_still_written_is_passed_over() {
+    let place = Place::new();
+    for (name, written) in [("1.csv", 1), ("2.csv", 2)] {
+        place.drop(name, format!("{HEADER}{}", debt(written)));
+        place.written(name, u64::from(written));
+    }
+    assert!(place.look().await.is_empty());
+    place.drop("1.csv", format!("{HEADER}{}{}", debt(1), debt(3)));
+    let outcomes: Vec<_> = place.look().await.into_iter().map(told).collect();
+    assert_eq!(outcomes, outcome("2.csv", "1 0 0"));
+    let outcomes: Vec<_> = place.look().await.into_iter().map(told).collect();
+    assert_eq!(outcomes, outcome("1.csv", "2 0 0"));
+    // Nor what is written to only while it is read, unless that does not show in its time.
+    for (keeps_time, looked) in [(false, 2), (true, 1)] {
+        for (name, written) in [("1.csv", 1), ("2.csv", 2)] {
+            place.drop(name, format!("{HEADER}{}", debt(written)));
+            place.written(
+                name,
+                u64::from(written) + 4_000_000_000 * u64::from(keeps_time),
+            );
+        }
+        place.look().await;
+        *place.intake.written_to.lock().unwrap() = Some(place.path("1.csv"));
+        let outcomes: Vec<_> = place.look().await.into_iter().map(told).collect();
+        assert_eq!(outcomes.len(), looked, "{outcomes:?}");
+        assert_eq!(outcomes[0], outcome("1.csv", "stays: 文件仍在写入")[0]);
+        place.work().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_long_ago_is_cleared_and_what_failed_is_not() {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let place = Place::new();
+    let look = async |now_ms| place.folder.work(&place.intake, now_ms).await.unwrap();
+    place.drop("old.csv", format!("{HEADER}{}T9,bad\r\n", debt(1)));
+    // The time of the file itself says nothing: it may have lain elsewhere for years.
+    place.written("old.csv", 1);
+    place.work().await;
+    place.drop("new.csv", format!("{HEADER}{}", debt(2)));
+    look(NOW_MS + 20 * DAY_MS).await;
+    look(NOW_MS + 20 * DAY_MS).await;
+    std::fs::write(place.path("done/of-somebody.csv"), "x").unwrap();
+    look(NOW_MS + 30 * DAY_MS).await;
+    assert_eq!(place.files().len(), 7);
+    look(NOW_MS + 31 * DAY_MS).await;
+    assert_eq!(
+        place.files(),
+        [
+            "done/new.csv",
+            "done/new.csv.result.txt",
+            "done/of-somebody.csv",
+            "failed/old.csv",
+            "failed/old.csv.reasons.csv"
+        ]
+    );
+    look(NOW_MS + 51 * DAY_MS).await;
+    assert!(!place.path("done/new.csv").exists());
+}
+
+#[tokio::test]
+async fn a_folder_of_any_size_is_cleared_a_part_at_a_time() {
+    let place = Place::new();
+    for number in 0..700 {
+        let note = place.path(&format!("done/{number}.csv.result.txt"));
+        std::fs::write(place.path(&format!("done/{number}.csv")), "x").unwrap();
+        std::fs::write(&note, "x").unwrap();
+        place.written(&format!("done/{number}.csv.result.txt"), 1);
+    }
+    place.look().await;
+    let left = place.files().len();
+    assert!((900..1_400).contains(&left), "{left}");
+    for _ in 0..3 {
+        place.look().await;
+    }
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_names_persons_is_for_its_owner_alone() {
+    let place = Place::new();
+    place.drop("a.csv", format!("{HEADER}{}T2,bad\r\n", debt(1)));
+    let mode = |name: &str| place.path(name).metadata().unwrap().permissions().mode() & 0o777;
+    let open = PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(place.path("a.csv"), open).unwrap();
+    place.work().await;
+    for folder in ["done", "failed"] {
+        assert_eq!(mode(folder), 0o700, "{folder}");
+    }
+    assert_eq!(place.files().len(), 4);
+    for file in place.files() {
+        assert_eq!(mode(&file), 0o600, "{file}");
+    }
+    // A hospital that lets a group in is not overruled.
+    let shared = PermissionsExt::from_mode(0o770);
+    std::fs::set_permissions(place.path("failed"), shared).unwrap();
+    place.look().await;
+    assert_eq!(mode("failed"), 0o770);
 }
 
 #[tokio::test]
@@ -426,11 +594,9 @@ async fn a_folder_that_is_away_is_an_error_and_is_not_made_anew() {
     assert!(!drop.exists());
 }
 
-#[cfg(unix)]
-mod unix {
+mod names_and_rights {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

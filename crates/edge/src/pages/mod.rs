@@ -15,7 +15,7 @@ mod tests;
 
 pub(crate) use docs::docs;
 pub(crate) use openapi::openapi;
-pub(crate) use status::{CallView, OutboxView, RefusedView, StatusView, status};
+pub(crate) use status::{CallView, OutboxView, StatusView, status};
 
 /// What pages may load: their own style, script and mark, and calls of the edge itself.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; \

@@ -38,7 +38,9 @@ pub(crate) fn openapi(base_url: &str) -> Value {
             "schemas": { "Refusal": envelope(None) },
             "responses": {
                 "WrongKey": refusal("没有密钥，或密钥不对"),
-                "TooMany": refusal("同时进行的调用过多，请稍后重试"),
+                "NotWhole": refusal("请求体在 30 秒内没有送完"),
+                "TooLong": refusal("请求体超过 32 MB，请分次提交"),
+                "TooMany": refusal("同时进行的调用或提交的数据过多，请稍后重试"),
             },
         },
     })
@@ -95,6 +97,12 @@ fn operation(route: &Route) -> Value {
         "401": { "$ref": "#/components/responses/WrongKey" },
         "429": { "$ref": "#/components/responses/TooMany" },
     });
+    if route.body.is_some() {
+        for (status, name) in [("408", "NotWhole"), ("413", "TooLong")] {
+            let named = format!("#/components/responses/{name}");
+            operation["responses"][status] = json!({ "$ref": named });
+        }
+    }
     operation
 }
 

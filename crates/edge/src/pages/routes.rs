@@ -128,6 +128,10 @@ fn overdue() -> Vec<Route> {
             .data(listed(
                 [vec![whole("seq", "序号")], item()].concat(),
             )),
+        get(OVERDUE, "refused", "/v1/overdue/refused", "平台未通过的项")
+            .about("平台没有登记的各项与原因，新近的在前。更正后以原跟踪号重新提交。")
+            .query([whole("limit", "至多多少项").optional().note("缺省 100，最多 1000")])
+            .data(vec![Member::new("items", "列表", Shape::List(item()))]),
         get(OVERDUE, "notices", "/v1/notices", "平台的通知（ORG_002）")
             .about("平台发来的结果回调通知原文，按先后；下次以 data.next 作为 after。")
             .query(page())

@@ -18,8 +18,6 @@ pub(crate) struct StatusView {
     pub(crate) outbox: OutboxView,
     /// The last calls, the latest first.
     pub(crate) recent: Vec<CallView>,
-    /// The debts that the platform refused, the latest first.
-    pub(crate) refused: Vec<RefusedView>,
 }
 
 /// How much stands where.
@@ -42,14 +40,6 @@ pub(crate) struct CallView {
     pub(crate) name: &'static str,
     pub(crate) outcome: String,
     pub(crate) millis: i64,
-}
-
-/// A debt that the platform refused.
-#[derive(Debug, Clone)]
-pub(crate) struct RefusedView {
-    pub(crate) org_trace_id: String,
-    pub(crate) reason: String,
-    pub(crate) time: String,
 }
 
 /// The page.
@@ -124,6 +114,7 @@ mod tests {
             lights,
             outbox: OutboxView {
                 waiting_items: 12_345,
+                refused_items: 3,
                 next_window_at: Some("2026-03-02 02:17:00".to_owned()),
                 ..OutboxView::default()
             },
@@ -133,11 +124,6 @@ mod tests {
                 name: "查询医疗欠费状况",
                 outcome: "超时未答".to_owned(),
                 millis: 10_000,
-            }],
-            refused: vec![RefusedView {
-                org_trace_id: "T<1>".to_owned(),
-                reason: "金额不符".to_owned(),
-                time: "2026-03-01 09:00:00".to_owned(),
             }],
         }
     }
@@ -153,7 +139,8 @@ mod tests {
             "12345",
             "2026-03-02 02:17:00",
             "ORG_MDL_002",
-            "T&#60;1&#62;",
+            "3 项",
+            "/v1/overdue/refused",
         ] {
             assert!(html.contains(shown), "{shown}");
         }
@@ -166,10 +153,11 @@ mod tests {
         assert!(html.contains("一切正常"));
         let mut nothing = view(Level::Good);
         nothing.recent.clear();
-        nothing.refused.clear();
+        nothing.outbox.refused_items = 0;
         nothing.overall = Level::Unknown;
         let html = status(&nothing).unwrap();
         assert_eq!(faults(&html), Vec::<String>::new());
         assert!(html.contains("刚刚启动"));
+        assert!(!html.contains("/v1/overdue/refused"));
     }
 }

@@ -61,6 +61,8 @@ fn the_document_is_whole() {
             assert!(responses["200"].is_object(), "{verb} {path}");
             let is_open = operation["security"] == serde_json::json!([]);
             assert_eq!(responses["401"].is_object(), !is_open, "{verb} {path}");
+            let has_body = operation["requestBody"].is_object();
+            assert_eq!(responses["413"].is_object(), has_body, "{verb} {path}");
             let named: HashSet<&str> = operation["parameters"]
                 .as_array()
                 .unwrap()

@@ -20,7 +20,7 @@ pub(super) struct Drop {
 impl Drop {
     pub(super) fn new(edge: &Edge) -> Self {
         Self {
-            folder: edge.settings.files.drop_dir.as_ref().map(Folder::new),
+            folder: Folder::of(&edge.settings.files),
             looked_ms: 0,
             is_prepared: false,
         }

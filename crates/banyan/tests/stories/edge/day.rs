@@ -5,6 +5,7 @@ use banyan_store::on_both_engines;
 use serde_json::{Value, json};
 
 use super::place::{EdgeAt, at_the_window, row};
+use crate::partners_voice::http;
 use crate::telling::{DAY_MS, HOUR_MS, MINUTE_MS, Story};
 
 fn items(traces: &[&str]) -> Value {
@@ -170,6 +171,12 @@ on_both_engines! {
         assert_eq!(refused["stage"], "refused");
         assert!(refused["reason"].as_str().unwrap().contains("急诊"), "{refused}");
         assert_eq!(edge.light("outbox").await.0, "notice");
+        // Which ones they are is told to whoever has the key; the open page only counts.
+        let listed = edge.get("/v1/overdue/refused?limit=5").await.data;
+        assert_eq!(listed["items"], json!([refused]));
+        let page = http(edge.server().address(), "GET", "/", &[], b"").await;
+        let page = String::from_utf8(page.body).unwrap();
+        assert!(page.contains("/v1/overdue/refused") && !page.contains("T2") && !page.contains("急诊"), "{page}");
         edge.report(&[row("T2", None, "2.00")], true).await;
         edge.settle(&story).await;
         assert_eq!((edge.at_platform(&story, 0).await, edge.light("outbox").await.0), (3, "good".to_owned()));

@@ -2,6 +2,8 @@
 
 use banyan_store::on_both_engines;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::place::{EdgeAt, row};
 use crate::telling::Story;
@@ -53,6 +55,69 @@ on_both_engines! {
         }
         let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
         assert_eq!(edge.send("POST", "/v1/overdue/report", deep.as_bytes()).await.code, "000105");
+        edge.stopped().await;
+        story.end().await;
+    }
+
+    async fn what_is_wrong_in_an_address_is_named(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let edge = EdgeAt::begin(&story).await;
+        for (path, field) in [
+            ("/v1/overdue/outcomes?after=abc", "after"),
+            ("/v1/notices?limit=1.5", "limit"),
+            ("/v1/overdue/refused?limit=x", "limit"),
+            ("/v1/overdue/batches/B1?offset=1&offset=2", "offset"),
+            ("/v1/overdue/items/%FF", "org_trace_id"),
+            ("/v1/health-card/authorizations/%FF", "out_auth_no"),
+            ("/v1/health-card/index?idType=01&idNo=1&idNo=2", "idNo"),
+        ] {
+            let said = edge.get(path).await;
+            assert_eq!((said.status, &*said.code), (200, "000105"), "{path}");
+            assert!(said.message.starts_with(field), "{path}: {}", said.message);
+        }
+        edge.stopped().await;
+        story.end().await;
+    }
+
+    async fn too_long_a_body_is_refused_as_such(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let edge = EdgeAt::begin(&story).await;
+        let long = vec![b' '; 33 * 1024 * 1024];
+        for path in ["/v1/overdue/report", "/v1/health-card/verify"] {
+            let said = edge.send("POST", path, &long).await;
+            assert_eq!((said.status, &*said.code), (413, "000105"), "{path}");
+            assert!(said.message.contains("32 MB"), "{}", said.message);
+        }
+        edge.stopped().await;
+        story.end().await;
+    }
+
+    /// Whoever knows no secret can keep the doors busy, but not the HIS out.
+    async fn the_doors_take_so_many_at_a_time(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let edge = EdgeAt::begin(&story).await;
+        let address = edge.server().address();
+        let mut held = Vec::new();
+        for _ in 0..64 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head = "POST /umdl/callback HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            held.push(stream);
+        }
+        let knock = async || edge.send_as("POST", "/umdl/callback", &[], b"{}").await;
+        let until = async |status: u16| {
+            for _ in 0..1_000 {
+                let said = knock().await;
+                if said.status == status {
+                    return said;
+                }
+            }
+            panic!("never {status}");
+        };
+        assert_eq!(until(429).await.code, "-6");
+        edge.report(&[row("T1", None, "1.00")], false).await;
+        held.clear();
+        assert_ne!(until(200).await.code, "000000");
         edge.stopped().await;
         story.end().await;
     }

@@ -47,6 +47,7 @@ on_both_engines! {
             ("/v1/overdue/batches/{id}", format!("/v1/overdue/batches/{batch}")),
             ("/v1/overdue/items/{org_trace_id}", "/v1/overdue/items/T1".to_owned()),
             ("/v1/overdue/outcomes", "/v1/overdue/outcomes".to_owned()),
+            ("/v1/overdue/refused", "/v1/overdue/refused".to_owned()),
             ("/v1/notices", "/v1/notices".to_owned()),
             ("/v1/status", "/v1/status".to_owned()),
         ] {
