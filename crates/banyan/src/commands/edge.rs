@@ -1,6 +1,7 @@
 //! `banyan edge`: the hospital's gateway.
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use banyan_edge::{Edge, EdgeServer};
@@ -33,6 +34,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    be_small();
     terminal::start_log(options.log_format, "info");
     let settings = options.config.read_edge()?;
     block_on(async {
@@ -68,4 +70,22 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         server.stop().await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Begins anew with an allocator that takes memory as it is used: a gateway shares its machine with
+/// others, and what the allocator reserves ahead is half of what it would hold. The allocator reads
+/// this when a program starts, before any of our code runs; where beginning anew fails, the edge
+/// is larger and works all the same.
+fn be_small() {
+    const EAGERNESS: &str = "MIMALLOC_ARENA_EAGER_COMMIT";
+    if std::env::var_os(EAGERNESS).is_some() {
+        return;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        let failed = Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .env(EAGERNESS, "0")
+            .exec();
+        tracing::debug!(error = %failed, "the edge could not begin anew");
+    }
 }
