@@ -251,17 +251,13 @@ pub async fn history(
     case_no: &str,
     invoice_num: &str,
 ) -> Result<Vec<Version>, StoreError> {
-    let (vault, key) = (
-        vault.clone(),
-        [
-            partner.into(),
-            service_id.to_owned().into(),
-            case_no.to_owned().into(),
-            invoice_num.to_owned().into(),
-        ],
-    );
-    db.scan(move |tx| ledger::versions(tx, &LEDGER, &vault, &key))
-        .await
+    let key = [
+        partner.into(),
+        service_id.to_owned().into(),
+        case_no.to_owned().into(),
+        invoice_num.to_owned().into(),
+    ];
+    ledger::history(db, &LEDGER, vault, key).await
 }
 
 /// At most `limit` cases after this id, in the order of ids.
@@ -295,9 +291,4 @@ static LEDGER: Ledger = Ledger {
     },
     place: Place::SupplementCase,
     key_columns: 4,
-    by_key: "SELECT id, digest, person FROM supplement_case WHERE partner_id = $1 AND service_id = $2 AND case_no = $3 AND invoice_num = $4",
-    by_id: "SELECT id, digest, person FROM supplement_case WHERE id = $1",
-    update: "UPDATE supplement_case SET version = version + 1, changed_ms = $2, person = $3, year = $4, invoice_fen = $5, paid_fen = $6, digest = $7, sealed = $8 WHERE id = $1",
-    to_past: "INSERT INTO supplement_past (record_id, version, at_ms, sealed) SELECT id, version, changed_ms, sealed FROM supplement_case WHERE id = $1",
-    page: "SELECT id, partner_id, version, created_ms, changed_ms, sealed FROM supplement_case WHERE id > $1 ORDER BY id LIMIT $2",
 };

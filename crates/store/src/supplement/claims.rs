@@ -97,8 +97,7 @@ pub fn ready(
 /// # Errors
 /// Any [`StoreError`].
 pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, StoreError> {
-    let outcomes = ledger::keep(tx, &LEDGER, &ready.0, now_ms)?;
-    Ok(outcomes.into_iter().map(|outcome| outcome.kept).collect())
+    ledger::keep_plain(tx, &LEDGER, &ready.0, now_ms)
 }
 
 /// The deductibles that somebody's newest claim on a service left in a year, whichever channel sent
@@ -190,16 +189,12 @@ pub async fn history(
     service_id: &str,
     case_no: &str,
 ) -> Result<Vec<Version>, StoreError> {
-    let (vault, key) = (
-        vault.clone(),
-        [
-            partner.into(),
-            service_id.to_owned().into(),
-            case_no.to_owned().into(),
-        ],
-    );
-    db.scan(move |tx| ledger::versions(tx, &LEDGER, &vault, &key))
-        .await
+    let key = [
+        partner.into(),
+        service_id.to_owned().into(),
+        case_no.to_owned().into(),
+    ];
+    ledger::history(db, &LEDGER, vault, key).await
 }
 
 /// At most `limit` claims after this id, in the order of ids.
@@ -235,9 +230,4 @@ static LEDGER: Ledger = Ledger {
     },
     place: Place::SupplementClaim,
     key_columns: 3,
-    by_key: "SELECT id, digest, person FROM supplement_claim WHERE partner_id = $1 AND service_id = $2 AND case_no = $3",
-    by_id: "SELECT id, digest, person FROM supplement_claim WHERE id = $1",
-    update: "UPDATE supplement_claim SET version = version + 1, changed_ms = $2, person = $3, year = $4, claim_fen = $5, invoice_fen = $6, left_one_fen = $7, left_two_fen = $8, left_four_fen = $9, digest = $10, sealed = $11 WHERE id = $1",
-    to_past: "INSERT INTO supplement_past (record_id, version, at_ms, sealed) SELECT id, version, changed_ms, sealed FROM supplement_claim WHERE id = $1",
-    page: "SELECT id, partner_id, version, created_ms, changed_ms, sealed FROM supplement_claim WHERE id > $1 ORDER BY id LIMIT $2",
 };

@@ -8,11 +8,15 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::content::Content;
-use crate::db::{Db, Insert, Row, StoreError, Tx, Val};
+use crate::db::{ColumnType, Db, Insert, Row, StoreError, Tx, Val};
 use crate::ids::PartnerId;
 use crate::vault::{Place, Vault};
 
-/// One of the ledgers.
+/// How many columns end each ledger that are not content: `version`, `created_ms`, `changed_ms`.
+const BOOKKEEPING: usize = 3;
+
+/// One of the ledgers: the id, the key, what is looked up, `digest`, `sealed`, and the
+/// bookkeeping. Its statements follow from that.
 pub(super) struct Ledger {
     /// Its name, as operators call it.
     pub(super) insert: Insert<'static>,
@@ -20,17 +24,6 @@ pub(super) struct Ledger {
     pub(super) place: Place,
     /// How many columns after the id are the key.
     pub(super) key_columns: usize,
-    /// `SELECT id, digest, person .. WHERE` the key is `$1` and the next.
-    pub(super) by_key: &'static str,
-    /// The same by `id`.
-    pub(super) by_id: &'static str,
-    /// Takes the row of [`Insert`] from `$1` on, with the columns after the key changed.
-    pub(super) update: &'static str,
-    /// Moves the present version of record `$1` to the past ones.
-    pub(super) to_past: &'static str,
-    /// `SELECT id, partner_id, version, created_ms, changed_ms, sealed` of at most `$2` records
-    /// after the id `$1`.
-    pub(super) page: &'static str,
 }
 
 /// What became of one thing that was sent.
@@ -150,6 +143,20 @@ pub(super) fn keep(
     Ok(outcomes.into_iter().flatten().collect())
 }
 
+/// [`keep`] where nobody asks whom a record was about before.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub(super) fn keep_plain(
+    tx: &mut Tx<'_>,
+    ledger: &Ledger,
+    drafts: &Drafts,
+    now_ms: i64,
+) -> Result<Vec<Kept>, StoreError> {
+    let outcomes = keep(tx, ledger, drafts, now_ms)?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.kept).collect())
+}
+
 /// Inserts the drafts without looking at what became of them; gives their ids.
 pub(super) fn insert_alone(
     tx: &mut Tx<'_>,
@@ -170,16 +177,26 @@ pub(super) fn insert_alone(
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub(super) fn versions(
+pub(super) async fn history<const KEY: usize>(
+    db: &Db,
+    ledger: &'static Ledger,
+    vault: &Vault,
+    key: [Val<'static>; KEY],
+) -> Result<Vec<Version>, StoreError> {
+    let vault = vault.clone();
+    db.scan(move |tx| versions(tx, ledger, &vault, &key)).await
+}
+
+fn versions(
     tx: &mut Tx<'_>,
     ledger: &Ledger,
     vault: &Vault,
     key: &[Val<'_>],
 ) -> Result<Vec<Version>, StoreError> {
-    let Some(found) = tx.query_opt(ledger.by_key, key, read_found)? else {
+    let Some(found) = tx.query_opt(&ledger.by_key(), key, read_found)? else {
         return Ok(Vec::new());
     };
-    let now = tx.query_opt(ledger.page, &[(found.id - 1).into(), 1.into()], |row| {
+    let now = tx.query_opt(&ledger.page(), &[(found.id - 1).into(), 1.into()], |row| {
         read(row, ledger, vault)
     })?;
     let mut versions: Vec<Version> = now
@@ -218,7 +235,7 @@ pub(super) async fn page(
 ) -> Result<Page, StoreError> {
     let vault = vault.clone();
     db.scan(move |tx| {
-        let records = tx.query(ledger.page, &[after.into(), limit.into()], |row| {
+        let records = tx.query(&ledger.page(), &[after.into(), limit.into()], |row| {
             read(row, ledger, &vault)
         })?;
         let full = records.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
@@ -267,7 +284,7 @@ fn keep_round(
         .iter()
         .map(|place| ledger.key(&drafts[*place]).to_vec())
         .collect();
-    let found = tx.query_each(ledger.by_key, &keys, read_found)?;
+    let found = tx.query_each(&ledger.by_key(), &keys, read_found)?;
     let mut outcomes = Vec::with_capacity(round.len());
     let mut differing = Vec::new();
     for ((nth, place), found) in round.iter().enumerate().zip(found) {
@@ -307,12 +324,8 @@ fn change(
         .map(|(.., id)| vec![(*id).into()])
         .collect();
     // What changes is read once nobody else can change it; another node may have been faster.
-    let lock = format!(
-        "UPDATE {} SET version = version WHERE id = $1",
-        ledger.insert.table
-    );
-    tx.execute_each(&lock, &ids)?;
-    let found = tx.query_each(ledger.by_id, &ids, read_found)?;
+    tx.execute_each(&ledger.lock(), &ids)?;
+    let found = tx.query_each(&ledger.by_id(), &ids, read_found)?;
     let (mut past, mut updates) = (Vec::new(), Vec::new());
     for ((nth, place, id), found) in differing.into_iter().zip(found) {
         let draft = &drafts[place];
@@ -331,14 +344,61 @@ fn change(
             person_before: Some(found.person),
         };
     }
-    tx.execute_each(ledger.to_past, &past)?;
-    tx.execute_each(ledger.update, &updates)?;
+    tx.execute_each(&ledger.to_past(), &past)?;
+    tx.execute_each(&ledger.update(), &updates)?;
     Ok(())
 }
 
 impl Ledger {
     fn key<'a>(&self, draft: &'a Draft) -> &'a [Val<'static>] {
         &draft.row[1..=self.key_columns]
+    }
+
+    /// Finds a record by its key, from `$1` on.
+    fn by_key(&self) -> String {
+        let table = self.insert.table;
+        let key = numbered(&self.insert.columns[1..=self.key_columns], 1).join(" AND ");
+        format!("SELECT id, digest, person FROM {table} WHERE {key}")
+    }
+
+    fn by_id(&self) -> String {
+        let table = self.insert.table;
+        format!("SELECT id, digest, person FROM {table} WHERE id = $1")
+    }
+
+    /// Keeps record `$1` from changing until the end of the transaction.
+    fn lock(&self) -> String {
+        let table = self.insert.table;
+        format!("UPDATE {table} SET version = version WHERE id = $1")
+    }
+
+    /// Gives record `$1` at time `$2` other content: everything between the key and the version.
+    fn update(&self) -> String {
+        let table = self.insert.table;
+        let columns = self.insert.columns;
+        let content = &columns[1 + self.key_columns..columns.len() - BOOKKEEPING];
+        let content = numbered(content, 3).join(", ");
+        format!(
+            "UPDATE {table} SET version = version + 1, changed_ms = $2, {content} WHERE id = $1"
+        )
+    }
+
+    /// Moves the present version of record `$1` to the past ones.
+    fn to_past(&self) -> String {
+        let table = self.insert.table;
+        format!(
+            "INSERT INTO supplement_past (record_id, version, at_ms, sealed) \
+             SELECT id, version, changed_ms, sealed FROM {table} WHERE id = $1"
+        )
+    }
+
+    /// At most `$2` records after the id `$1`, for [`read`].
+    fn page(&self) -> String {
+        let table = self.insert.table;
+        format!(
+            "SELECT id, partner_id, version, created_ms, changed_ms, sealed FROM {table} \
+             WHERE id > $1 ORDER BY id LIMIT $2"
+        )
     }
 }
 
@@ -379,6 +439,14 @@ fn borrowed<'a>(value: &'a Val<'static>) -> Val<'a> {
         Val::Text(text) => Val::Text((&**text).into()),
         Val::Blob(bytes) => Val::Blob((&**bytes).into()),
     }
+}
+
+/// `column = $n` for each, counted from `first`.
+fn numbered(columns: &[(&str, ColumnType)], first: usize) -> Vec<String> {
+    let columns = columns.iter().zip(first..);
+    columns
+        .map(|((name, _), nth)| format!("{name} = ${nth}"))
+        .collect()
 }
 
 /// Tells keys of one ledger apart, and orders them.

@@ -70,8 +70,7 @@ pub fn ready(
 /// # Errors
 /// Any [`StoreError`].
 pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, StoreError> {
-    let outcomes = ledger::keep(tx, &LEDGER, &ready.0, now_ms)?;
-    Ok(outcomes.into_iter().map(|outcome| outcome.kept).collect())
+    ledger::keep_plain(tx, &LEDGER, &ready.0, now_ms)
 }
 
 /// How somebody's order with a channel stands, and since when.
@@ -145,16 +144,12 @@ pub async fn history(
     service_id: &str,
     person: &PersonCode,
 ) -> Result<Vec<Version>, StoreError> {
-    let (vault, key) = (
-        vault.clone(),
-        [
-            partner.into(),
-            service_id.to_owned().into(),
-            half(person).into(),
-        ],
-    );
-    db.scan(move |tx| ledger::versions(tx, &LEDGER, &vault, &key))
-        .await
+    let key = [
+        partner.into(),
+        service_id.to_owned().into(),
+        half(person).into(),
+    ];
+    ledger::history(db, &LEDGER, vault, key).await
 }
 
 /// At most `limit` orders after this id, in the order of ids.
@@ -203,9 +198,4 @@ static LEDGER: Ledger = Ledger {
     },
     place: Place::SupplementMedicineBox,
     key_columns: 3,
-    by_key: "SELECT id, digest, person FROM supplement_medicine_box WHERE partner_id = $1 AND service_id = $2 AND person = $3",
-    by_id: "SELECT id, digest, person FROM supplement_medicine_box WHERE id = $1",
-    update: "UPDATE supplement_medicine_box SET version = version + 1, changed_ms = $2, state = $3, digest = $4, sealed = $5 WHERE id = $1",
-    to_past: "INSERT INTO supplement_past (record_id, version, at_ms, sealed) SELECT id, version, changed_ms, sealed FROM supplement_medicine_box WHERE id = $1",
-    page: "SELECT id, partner_id, version, created_ms, changed_ms, sealed FROM supplement_medicine_box WHERE id > $1 ORDER BY id LIMIT $2",
 };

@@ -76,8 +76,7 @@ pub fn ready(
 /// # Errors
 /// Any [`StoreError`].
 pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, StoreError> {
-    let outcomes = ledger::keep(tx, &LEDGER, &ready.0, now_ms)?;
-    Ok(outcomes.into_iter().map(|outcome| outcome.kept).collect())
+    ledger::keep_plain(tx, &LEDGER, &ready.0, now_ms)
 }
 
 /// What a channel's payments for a service come to in a year.
@@ -135,9 +134,8 @@ pub async fn history(
     partner: PartnerId,
     hi_pay_no: &str,
 ) -> Result<Vec<Version>, StoreError> {
-    let (vault, key) = (vault.clone(), [partner.into(), hi_pay_no.to_owned().into()]);
-    db.scan(move |tx| ledger::versions(tx, &LEDGER, &vault, &key))
-        .await
+    let key = [partner.into(), hi_pay_no.to_owned().into()];
+    ledger::history(db, &LEDGER, vault, key).await
 }
 
 /// At most `limit` payments after this id, in the order of ids.
@@ -169,9 +167,4 @@ static LEDGER: Ledger = Ledger {
     },
     place: Place::SupplementPayment,
     key_columns: 2,
-    by_key: "SELECT id, digest, person FROM supplement_payment WHERE partner_id = $1 AND hi_pay_no = $2",
-    by_id: "SELECT id, digest, person FROM supplement_payment WHERE id = $1",
-    update: "UPDATE supplement_payment SET version = version + 1, changed_ms = $2, person = $3, service_id = $4, year = $5, amount_fen = $6, digest = $7, sealed = $8 WHERE id = $1",
-    to_past: "INSERT INTO supplement_past (record_id, version, at_ms, sealed) SELECT id, version, changed_ms, sealed FROM supplement_payment WHERE id = $1",
-    page: "SELECT id, partner_id, version, created_ms, changed_ms, sealed FROM supplement_payment WHERE id > $1 ORDER BY id LIMIT $2",
 };
