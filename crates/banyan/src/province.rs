@@ -457,6 +457,7 @@ async fn partner(desk: &Desk, kind: Kind, org_id: Option<&str>, name: &str) -> R
                 rate_per_second: 100_000,
                 plain_replies: true,
                 corrections: false,
+                institutions: Vec::new(),
             })
             .await?;
         }
@@ -496,6 +497,7 @@ async fn insurer(
                 rate_per_second: 100_000,
                 plain_replies: true,
                 corrections: false,
+                institutions: Vec::new(),
             };
             let channel = Channel {
                 level,

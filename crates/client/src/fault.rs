@@ -194,7 +194,9 @@ pub(crate) fn is_passing(code: &str) -> bool {
             | ResultCode::UnknownPath
             | ResultCode::AppNotFound
             | ResultCode::Fatal
-            | ResultCode::SwitchedOff,
+            | ResultCode::SwitchedOff
+            // No answer in the access guide's envelope has such a code.
+            | ResultCode::Centre(_),
         )
         | None => false,
     }
@@ -223,7 +225,8 @@ fn refusal_blame(code: &str) -> Blame {
             | ResultCode::Timeout
             | ResultCode::AuthSubsystemError
             | ResultCode::Fatal
-            | ResultCode::SwitchedOff,
+            | ResultCode::SwitchedOff
+            | ResultCode::Centre(_),
         )
         | None => Blame::Them,
     }

@@ -5,6 +5,7 @@ mod insurers;
 
 use banyan_protocol::ambient::Randomness;
 use banyan_protocol::catalogue::{Direction, Interface, Room};
+use banyan_protocol::credential::is_institution_code;
 use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_store::db::{Db, StoreError, Tx};
 use banyan_store::ids::{Ids, JobId, PartnerId};
@@ -68,6 +69,8 @@ pub struct NewPartner {
     pub plain_replies: bool,
     /// Whether it is told when a debt that it was shown is revoked.
     pub corrections: bool,
+    /// 医保定点机构代码 under which a hospital calls the credential centre, besides its 机构 id.
+    pub institutions: Vec<String>,
 }
 
 /// What a partner needs to call; the secret is shown this once.
@@ -243,6 +246,9 @@ impl Desk {
         if let Some(corrections) = edit.corrections {
             profile.corrections = corrections;
         }
+        if let Some(institutions) = edit.institutions {
+            profile.institutions = institutions;
+        }
         check(&profile)?;
         let act = self.act("partner.set", app_id, detail).await?;
         let lane = partner.id.0;
@@ -392,6 +398,7 @@ impl Desk {
             plain_replies: new.plain_replies,
             active: true,
             corrections: new.corrections,
+            institutions: new.institutions,
         };
         check(&profile)?;
         Ok(profile)
@@ -415,6 +422,8 @@ pub struct Edit {
     pub plain_replies: Option<bool>,
     /// Whether it is told when a debt that it was shown is revoked.
     pub corrections: Option<bool>,
+    /// 医保定点机构代码 besides its 机构 id.
+    pub institutions: Option<Vec<String>>,
 }
 
 impl Edit {
@@ -441,6 +450,9 @@ impl Edit {
         }
         if let Some(corrections) = self.corrections {
             parts.push(format!("corrections {corrections}"));
+        }
+        if let Some(institutions) = &self.institutions {
+            parts.push(format!("institutions {}", institutions.join(" ")));
         }
         parts.join(", ")
     }
@@ -477,6 +489,17 @@ fn check(profile: &Profile) -> Result<(), AdminError> {
         .map_err(|invalid| AdminError::Input(format!("名称：{}", invalid.0)))?;
     banyan_client::AllowedHosts::parse(profile.hosts.iter().map(String::as_str))
         .map_err(|error| AdminError::Input(format!("主机：{error}")))?;
+    let is_code = |text: &String| is_institution_code(text);
+    if !profile.institutions.iter().all(is_code) {
+        return Err(AdminError::Input(
+            "医保定点机构代码：应为 1 至 40 位字母或数字".to_owned(),
+        ));
+    }
+    if profile.kind != Kind::Hospital && !profile.institutions.is_empty() {
+        return Err(AdminError::Input(
+            "只有医疗机构有医保定点机构代码".to_owned(),
+        ));
+    }
     if profile.corrections && profile.base_url.is_none() {
         return Err(AdminError::Input(
             "开通更正回执须先登记基础地址（--base-url）".to_owned(),
@@ -496,9 +519,11 @@ fn check(profile: &Profile) -> Result<(), AdminError> {
 #[must_use]
 pub fn usual_grants(kind: Kind) -> Vec<Interface> {
     let rooms: &[Room] = match kind {
-        Kind::Hospital => &[Room::Overdue, Room::HealthCard],
+        Kind::Hospital => &[Room::Overdue, Room::HealthCard, Room::Credential],
         Kind::Mzt => return vec![Interface::OrgMdl002, Interface::OrgMdl004],
         Kind::Insurer => &[Room::Supplement],
+        // What a terminal says is no interface of a specification.
+        Kind::Terminal => &[],
     };
     Interface::ALL
         .into_iter()

@@ -15,8 +15,10 @@ use banyan_store::ids::{Ids, NodeId};
 use banyan_store::queue::JobKind;
 use banyan_store::spool::Spool;
 use banyan_store::vault::{MasterKey, Vault};
-use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, Semaphore};
 
+use crate::credential::shown::ShownCodes;
 use crate::directory::{Directory, Rules};
 use crate::h5::visits::Visits;
 use crate::journal::JournalBehind;
@@ -63,6 +65,13 @@ pub struct Parts {
     pub meters: Meters,
     /// How often visitors of the pages did what costs others work.
     pub visits: Visits,
+    /// QR codes that were shown and still live.
+    pub shown_codes: ShownCodes,
+    /// Calls that may wait for a password at once.
+    pub waiting: Semaphore,
+    /// Digests of passwords that are made at once.
+    pub hashing: Semaphore,
+    passwords: Notify,
     judging: Notify,
     callbacks: Notify,
     appeals: Notify,
@@ -71,6 +80,11 @@ pub struct Parts {
     /// Held as long as this platform lives.
     _lock: Option<File>,
 }
+
+/// Codes live a minute: more than a province shows in one, at about 50 bytes each.
+const MOST_SHOWN_CODES: usize = 400_000;
+/// Each takes 19 MB on purpose, and a core for tens of milliseconds.
+const MOST_HASHING: usize = 2;
 
 /// When a part of the worker last looked around, and how long it may take until it does again.
 #[derive(Debug, Clone, Copy)]
@@ -184,6 +198,10 @@ impl App {
             node: NodeId(i64::from_le_bytes(node) & i64::MAX | 1),
             journal: JournalBehind::start(db.clone(), spool),
             meters: Meters::new().map_err(OpenError::Setting)?,
+            shown_codes: ShownCodes::new(MOST_SHOWN_CODES),
+            waiting: Semaphore::new(settings.credential.max_waiting),
+            hashing: Semaphore::new(MOST_HASHING),
+            passwords: Notify::new(),
             judging: Notify::new(),
             callbacks: Notify::new(),
             appeals: Notify::new(),
@@ -230,6 +248,16 @@ impl App {
             }
             JobKind::Reconcile | JobKind::Revocation => std::future::pending().await,
         }
+    }
+
+    /// Says that a password was entered, or that its holder did not want to.
+    pub fn wake_password_waiters(&self) {
+        self.passwords.notify_waiters();
+    }
+
+    /// Ends when the next password is entered on this node.
+    pub fn password_entered(&self) -> Notified<'_> {
+        self.passwords.notified()
     }
 
     /// Notes that a part of the worker looked around and will do so again within this time.

@@ -47,6 +47,8 @@ pub struct Partner {
     pub active: bool,
     /// Whether it is told when a debt that it was shown is revoked.
     pub corrections: bool,
+    /// 医保定点机构代码 besides its 机构 id.
+    institutions: Vec<String>,
     /// How it speaks; insurers only.
     pub channel: Option<Arc<InsurerChannel>>,
     grants: HashSet<Interface>,
@@ -152,6 +154,7 @@ struct Known {
     by_app_id: HashMap<Arc<str>, Arc<Partner>>,
     by_id: HashMap<PartnerId, Arc<Partner>>,
     by_org_id: HashMap<String, Arc<Partner>>,
+    by_institution: HashMap<String, Arc<Partner>>,
 }
 
 /// How often in a second somebody may be wrong about the secret, a code or a token of one channel.
@@ -215,6 +218,9 @@ impl Directory {
             if let Some(org_id) = &partner.org_id {
                 fresh.by_org_id.insert(org_id.clone(), partner.clone());
             }
+            for code in partner.org_id.iter().chain(&partner.institutions) {
+                fresh.by_institution.insert(code.clone(), partner.clone());
+            }
             fresh.by_id.insert(partner.id, partner);
         }
         tracing::info!(revision, partners = fresh.by_id.len(), "partners read");
@@ -253,6 +259,12 @@ impl Directory {
     #[must_use]
     pub fn by_org_id(&self, org_id: &str) -> Option<Arc<Partner>> {
         self.known().by_org_id.get(org_id).cloned()
+    }
+
+    /// The hospital that calls the credential centre under this 医保定点机构代码.
+    #[must_use]
+    pub fn by_institution(&self, code: &str) -> Option<Arc<Partner>> {
+        self.known().by_institution.get(code).cloned()
     }
 
     /// Every active hospital.
@@ -306,6 +318,7 @@ impl Directory {
             plain_replies,
             active,
             corrections,
+            institutions,
         } = partner.profile;
         let corrupt = |what: String| StoreError::Corrupt(format!("partner {app_id}: {what}"));
         let base = base_url
@@ -372,6 +385,7 @@ impl Directory {
             },
             active,
             corrections,
+            institutions,
             channel,
             // A code that this version does not know grants nothing.
             grants: grants
@@ -397,6 +411,12 @@ pub fn at(base: &WebAddress, interface: Interface) -> WebAddress {
 }
 
 impl Partner {
+    /// Whether this 医保定点机构代码 is its own.
+    #[must_use]
+    pub fn is_institution(&self, code: &str) -> bool {
+        self.org_id.as_deref() == Some(code) || self.institutions.iter().any(|own| own == code)
+    }
+
     /// Whether it may call this interface.
     #[must_use]
     pub fn may_call(&self, interface: Interface) -> bool {

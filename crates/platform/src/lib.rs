@@ -8,12 +8,14 @@
 
 pub mod admin;
 pub mod app;
+pub mod credential;
 pub mod directory;
 pub mod docs;
 pub mod h5;
 pub mod health_card;
 pub mod inbound;
 pub mod journal;
+pub mod living_code;
 pub mod masking;
 pub mod metrics;
 pub mod overdue;

@@ -1,5 +1,6 @@
 //! Refusals: who erred, what the caller is told, and what the operator reads.
 
+use banyan_protocol::credential::CentreCode;
 use banyan_protocol::envelope::EnvelopeFault;
 use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::FieldFault;
@@ -52,8 +53,8 @@ impl Refusal {
     #[must_use]
     pub const fn http_status(&self) -> u16 {
         match self.code {
-            ResultCode::UnknownPath => 404,
-            ResultCode::RateLimited => 429,
+            ResultCode::UnknownPath | ResultCode::Centre(CentreCode::UnknownPath) => 404,
+            ResultCode::RateLimited | ResultCode::Centre(CentreCode::RateLimited) => 429,
             ResultCode::Maintenance => 503,
             _ => 200,
         }

@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use banyan_protocol::credential::dictionaries::BusinessType;
 use banyan_protocol::envelope::Environment;
 use banyan_web::Tls;
 use serde::Deserialize;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub health_card: HealthCard,
     /// 商业补充医疗保险.
     pub supplement: Supplement,
+    /// 医保电子凭证.
+    pub credential: Credential,
     /// Calls to hospitals.
     pub outbound: Outbound,
     /// How long things are kept.
@@ -111,6 +114,26 @@ pub struct Supplement {
     pub token_ttl_ms: i64,
     /// A table of diagnoses and categories of past illnesses in the place of the built-in one.
     pub illness_map_file: Option<PathBuf>,
+}
+
+/// 医保电子凭证.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Credential {
+    /// How long a QR code (医保码) is taken.
+    pub code_ttl_ms: i64,
+    /// How long a token (ecToken) is taken.
+    pub token_ttl_ms: i64,
+    /// How long the number of a face (authNo) is taken.
+    pub face_ttl_ms: i64,
+    /// How long an institution's call waits for a password.
+    pub password_wait_ms: i64,
+    /// How many calls wait at once; one more is answered with -6.
+    pub max_waiting: usize,
+    /// 用码业务类型 that need no password; whoever asks for one is answered with 500320.
+    pub password_free: Vec<String>,
+    /// How long an institution's own numbers (outBizNo) are remembered, in days.
+    pub biz_no_days: u32,
 }
 
 /// When citizens are reminded of what they owe: only where a 闽政通 partner with a base address is
@@ -241,6 +264,7 @@ impl Default for Settings {
             overdue: Overdue::default(),
             health_card: HealthCard::default(),
             supplement: Supplement::default(),
+            credential: Credential::default(),
             outbound: Outbound::default(),
             retention: Retention::default(),
             database_write_connections: 8,
@@ -285,6 +309,20 @@ impl Default for Supplement {
             code_ttl_ms: 60_000,
             token_ttl_ms: 2 * 3_600_000,
             illness_map_file: None,
+        }
+    }
+}
+
+impl Default for Credential {
+    fn default() -> Self {
+        Self {
+            code_ttl_ms: 60_000,
+            token_ttl_ms: 2 * 3_600_000,
+            face_ttl_ms: 5 * 60_000,
+            password_wait_ms: 60_000,
+            max_waiting: 1_024,
+            password_free: Vec::new(),
+            biz_no_days: 3 * 365,
         }
     }
 }
@@ -362,6 +400,7 @@ impl Settings {
     pub fn check(&self) -> Result<(), String> {
         let (inbound, outbound) = (&self.inbound, &self.outbound);
         self.health_card.check()?;
+        self.credential.check()?;
         let positive = [
             ("inbound.max_body_bytes", inbound.max_body_bytes > 0),
             (
@@ -407,6 +446,26 @@ impl Settings {
         ];
         match positive.iter().find(|(_, holds)| !holds) {
             Some((name, _)) => Err(format!("{name}：须大于 0")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Credential {
+    fn check(&self) -> Result<(), String> {
+        let positive = [
+            ("code_ttl_ms", self.code_ttl_ms > 0),
+            ("token_ttl_ms", self.token_ttl_ms > 0),
+            ("face_ttl_ms", self.face_ttl_ms > 0),
+            ("password_wait_ms", self.password_wait_ms > 0),
+            ("max_waiting", self.max_waiting > 0),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, holds)| !holds) {
+            return Err(format!("credential.{name}：须大于 0"));
+        }
+        let unknown = |code: &&String| BusinessType::from_code(code).is_none();
+        match self.password_free.iter().find(unknown) {
+            Some(code) => Err(format!("credential.password_free：没有用码业务类型 {code}")),
             None => Ok(()),
         }
     }

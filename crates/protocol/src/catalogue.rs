@@ -4,6 +4,10 @@
 //! added here without a handler does not compile on the platform, and without fixtures does not
 //! pass the tests.
 
+use crate::credential::cn_nhsa_auth_check::{FaceReply, FaceRequest};
+use crate::credential::cn_nhsa_ec_pwd::{PasswordReply, PasswordRequest};
+use crate::credential::cn_nhsa_qrcode_get::TerminalDecodeRequest;
+use crate::credential::ec_query::{DecodeRequest, PersonReply};
 use crate::health_card;
 use crate::overdue;
 use crate::supplement::ci00_02_00_07::CashPaymentRequest;
@@ -225,6 +229,14 @@ impl Interface {
         Self::from_code(funid).filter(|interface| interface.spec().route == Route::Funid)
     }
 
+    /// The interface that `transType` names at the credential centre.
+    #[must_use]
+    pub fn at_trans_type(trans_type: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|interface| {
+            interface.spec().route == Route::TransType && interface.code() == trans_type
+        })
+    }
+
     /// The path that it is called at, where it has one of its own.
     #[must_use]
     pub const fn path(self) -> Option<&'static str> {
@@ -388,15 +400,29 @@ impl Interface {
                         .taking(MigrationRequest::FIELDS)
                 }
             }
-            Self::EcQuery => &const { library("ec.query", "电子凭证二维码解码接口", "5.3") },
+            Self::EcQuery => {
+                &const {
+                    library("ec.query", "电子凭证二维码解码接口", "5.3")
+                        .with::<DecodeRequest, PersonReply>()
+                }
+            }
             Self::QrcodeGet => {
-                &const { library("cn.nhsa.qrcode.get", "终端医保电子凭证码解码接口", "5.4") }
+                &const {
+                    library("cn.nhsa.qrcode.get", "终端医保电子凭证码解码接口", "5.4")
+                        .with::<TerminalDecodeRequest, PersonReply>()
+                }
             }
             Self::AuthCheck => {
-                &const { library("cn.nhsa.auth.check", "刷脸授权获取医保身份接口", "5.5") }
+                &const {
+                    library("cn.nhsa.auth.check", "刷脸授权获取医保身份接口", "5.5")
+                        .with::<FaceRequest, FaceReply>()
+                }
             }
             Self::EcPwd => {
-                &const { library("cn.nhsa.ec.pwd", "医保电子凭证密码核验接口", "5.6") }
+                &const {
+                    library("cn.nhsa.ec.pwd", "医保电子凭证密码核验接口", "5.6")
+                        .with::<PasswordRequest, PasswordReply>()
+                }
             }
         }
     }

@@ -7,6 +7,7 @@
 
 pub mod ambient;
 pub mod catalogue;
+pub mod credential;
 pub mod crypto;
 pub mod dictionaries;
 pub mod envelope;

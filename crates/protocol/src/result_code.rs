@@ -1,5 +1,7 @@
 //! 响应码 (access guide 4.2): how every answer on the wire begins.
 
+use crate::credential::CentreCode;
+
 /// The outcome of a call. The guide gives 000001 two meanings; Banyan uses it for the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ResultCode {
@@ -41,10 +43,12 @@ pub enum ResultCode {
     Fatal,
     /// 该功能未开放
     SwitchedOff,
+    /// What only the credential centre says (标准动态库交互规范 7.1).
+    Centre(CentreCode),
 }
 
 impl ResultCode {
-    /// Every code.
+    /// Every code of the guide.
     pub const ALL: [Self; 19] = [
         Self::Success,
         Self::UnknownApp,
@@ -90,6 +94,7 @@ impl ResultCode {
             Self::AppNotFound => "-8",
             Self::Fatal => "444444",
             Self::SwitchedOff => "404404",
+            Self::Centre(code) => code.code(),
         }
     }
 
@@ -116,10 +121,11 @@ impl ResultCode {
             Self::AppNotFound => "应用信息不存在",
             Self::Fatal => "程序存在致命性错误，请先停止使用，并联系系统管理员！",
             Self::SwitchedOff => "该功能未开放",
+            Self::Centre(code) => code.label(),
         }
     }
 
-    /// The outcome with this code.
+    /// The outcome with this code of the guide.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.code() == code)

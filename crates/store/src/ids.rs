@@ -152,4 +152,6 @@ id_type! {
     AuthorisationId;
     /// A claim that contradicts what is registered.
     ReviewId;
+    /// An institution that waits for somebody's password.
+    PasswordRequestId;
 }

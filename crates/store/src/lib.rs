@@ -7,6 +7,7 @@
 //! alone goes through the [`vault`].
 
 pub mod chain;
+pub mod credential;
 pub mod db;
 pub mod health_card;
 pub mod ids;

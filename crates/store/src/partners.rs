@@ -43,6 +43,8 @@ pub struct Profile {
     pub active: bool,
     /// Whether it is told when a debt that it was shown is revoked.
     pub corrections: bool,
+    /// 医保定点机构代码 under which it calls the credential centre, besides its 机构 id.
+    pub institutions: Vec<String>,
 }
 
 /// What a partner is.
@@ -54,6 +56,8 @@ pub enum Kind {
     Mzt,
     /// 商业补充医疗保险的渠道
     Insurer,
+    /// 医保业务综合服务终端
+    Terminal,
 }
 
 /// A secret that still opens messages.
@@ -71,6 +75,7 @@ impl Kind {
             Self::Hospital => "hospital",
             Self::Mzt => "mzt",
             Self::Insurer => "insurer",
+            Self::Terminal => "terminal",
         }
     }
 
@@ -79,6 +84,7 @@ impl Kind {
             "hospital" => Ok(Self::Hospital),
             "mzt" => Ok(Self::Mzt),
             "insurer" => Ok(Self::Insurer),
+            "terminal" => Ok(Self::Terminal),
             other => Err(StoreError::Corrupt(format!("partner.kind is {other}"))),
         }
     }
@@ -98,8 +104,9 @@ pub fn add(
 ) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO partner (id, app_id, kind, org_id, name, base_url, hosts, grants, \
-         rate_per_second, plain_replies, active, dialect, created_ms, changed_ms, corrections) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $12, $13)",
+         rate_per_second, plain_replies, active, dialect, created_ms, changed_ms, corrections, \
+         institutions) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $12, $13, $14)",
         &[
             id.into(),
             (&profile.app_id).into(),
@@ -114,6 +121,7 @@ pub fn add(
             profile.active.into(),
             now_ms.into(),
             profile.corrections.into(),
+            profile.institutions.join(" ").into(),
         ],
     )?;
     insert_secret(tx, vault, id, id.0, secret, now_ms)?;
@@ -159,7 +167,7 @@ pub fn change(tx: &mut Tx<'_>, profile: &Profile, now_ms: i64) -> Result<bool, S
     let changed = tx.execute(
         "UPDATE partner SET name = $2, base_url = $3, hosts = $4, grants = $5, \
          rate_per_second = $6, plain_replies = $7, active = $8, changed_ms = $9, \
-         corrections = $10 WHERE app_id = $1",
+         corrections = $10, institutions = $11 WHERE app_id = $1",
         &[
             (&profile.app_id).into(),
             (&profile.name).into(),
@@ -171,6 +179,7 @@ pub fn change(tx: &mut Tx<'_>, profile: &Profile, now_ms: i64) -> Result<bool, S
             profile.active.into(),
             now_ms.into(),
             profile.corrections.into(),
+            profile.institutions.join(" ").into(),
         ],
     )?;
     raise_revision(tx)?;
@@ -214,7 +223,7 @@ pub async fn all(db: &Db, vault: &Vault, now_ms: i64) -> Result<Vec<Partner>, St
     db.scan(move |tx| {
         let mut partners = tx.query(
             "SELECT id, app_id, kind, org_id, name, base_url, hosts, grants, rate_per_second, \
-             plain_replies, active, dialect, corrections FROM partner ORDER BY app_id",
+             plain_replies, active, dialect, corrections, institutions FROM partner ORDER BY app_id",
             &[],
             read_partner,
         )?;
@@ -299,6 +308,7 @@ fn read_partner(row: &Row<'_>) -> Result<Partner, StoreError> {
             plain_replies: row.get(9)?,
             active: row.get(10)?,
             corrections: row.get(12)?,
+            institutions: words(row.get(13)?),
         },
         secrets: Vec::new(),
         dialect: u8::try_from(row.get::<i64>(11)?).unwrap_or(0),

@@ -91,6 +91,10 @@ pub enum Place {
     SupplementCase,
     /// supplement_medicine_box.sealed, and its past versions
     SupplementMedicineBox,
+    /// What a 医保电子凭证 QR code holds; it stands in no column.
+    CredentialCode,
+    /// credential.password_sealed
+    CredentialPassword,
     /// vault_check.sealed
     Check,
 }
@@ -258,6 +262,14 @@ impl Vault {
         self.lookup.code(&[b"content", content])
     }
 
+    /// The code of parts of a 医保电子凭证 (its token, its index number): of this purpose alone.
+    #[must_use]
+    pub fn credential_code(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let mut all: Vec<&[u8]> = vec![b"credential", purpose.as_bytes()];
+        all.extend_from_slice(parts);
+        self.lookup.code(&all)
+    }
+
     /// The code that a page's form carries, so that only a page of ours can have made it: from
     /// the session's token and what the form is for.
     #[must_use]
@@ -326,6 +338,8 @@ impl Place {
             Self::SupplementPayment => b"supplement_payment.sealed",
             Self::SupplementCase => b"supplement_case.sealed",
             Self::SupplementMedicineBox => b"supplement_medicine_box.sealed",
+            Self::CredentialCode => b"credential_code",
+            Self::CredentialPassword => b"credential.password_sealed",
             Self::Check => b"vault_check.sealed",
         }
     }

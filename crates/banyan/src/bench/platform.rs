@@ -203,6 +203,7 @@ async fn hospitals_of(desk: &Desk, count: usize) -> Result<Vec<Hospital>> {
                 rate_per_second: 1_000_000_000,
                 plain_replies: false,
                 corrections: false,
+                institutions: Vec::new(),
             })
             .await?;
         hospitals.push(Hospital {

@@ -97,6 +97,9 @@ struct Add {
     /// 更正回执：查询过的欠费记录后来被撤销时，是否通知该接入方
     #[arg(long, value_enum, default_value = "off", value_name = "on|off")]
     corrections: Switch,
+    /// 医保定点机构代码（与机构编码不同时），可多次给出
+    #[arg(long = "institution", value_name = "代码")]
+    institutions: Vec<String>,
     #[command(flatten)]
     channel: ChannelOptions,
 }
@@ -160,6 +163,9 @@ struct Set {
     /// 更正回执：查询过的欠费记录后来被撤销时，是否通知该接入方
     #[arg(long, value_enum, value_name = "on|off")]
     corrections: Option<Switch>,
+    /// 医保定点机构代码（与机构编码不同时），可多次给出；替换原有的全部
+    #[arg(long = "institution", value_name = "代码")]
+    institutions: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -178,6 +184,8 @@ enum KindOption {
     Mzt,
     /// 商业补充医疗保险的渠道（统一对外接口）
     Insurer,
+    /// 医保业务综合服务终端
+    Terminal,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -194,7 +202,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                         let strict = settings.environment == EnvironmentSetting::Production;
                         desk.add_insurer(new, add.channel.first(strict)?).await?
                     }
-                    KindOption::Hospital | KindOption::Mzt => desk.add_partner(new).await?,
+                    KindOption::Hospital | KindOption::Mzt | KindOption::Terminal => {
+                        desk.add_partner(new).await?
+                    }
                 };
                 show_issued(&issued);
             }
@@ -241,6 +251,7 @@ impl Add {
                 KindOption::Hospital => Kind::Hospital,
                 KindOption::Mzt => Kind::Mzt,
                 KindOption::Insurer => Kind::Insurer,
+                KindOption::Terminal => Kind::Terminal,
             },
             org_id: self.org_id.clone(),
             name: self.name.clone(),
@@ -250,6 +261,7 @@ impl Add {
             rate_per_second: self.rate,
             plain_replies: self.plain_replies,
             corrections: self.corrections == Switch::On,
+            institutions: self.institutions.clone(),
         })
     }
 }
@@ -314,6 +326,7 @@ impl Set {
             rate_per_second: self.rate,
             plain_replies: self.plain_replies,
             corrections: self.corrections.map(|switch| switch == Switch::On),
+            institutions: (!self.institutions.is_empty()).then(|| self.institutions.clone()),
         })
     }
 }
@@ -392,5 +405,6 @@ const fn kind(kind: Kind) -> &'static str {
         Kind::Hospital => "医疗机构",
         Kind::Mzt => "闽政通",
         Kind::Insurer => "保险渠道",
+        Kind::Terminal => "服务终端",
     }
 }

@@ -231,6 +231,7 @@ pub(crate) fn new_hospital(org_id: &str) -> NewPartner {
         rate_per_second: 100_000,
         plain_replies: false,
         corrections: false,
+        institutions: Vec::new(),
     }
 }
 

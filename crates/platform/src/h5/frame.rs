@@ -6,7 +6,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::assets::{ASSETS, Assets};
 use super::problem::Problem;
-use super::{APPEALS_PATH, CARD_PATH, LEAVE_PATH, LIST_PATH, LOOKS_PATH, SIZE_PATH};
+use super::{
+    APPEALS_PATH, CARD_PATH, CREDENTIAL_PATH, LEAVE_PATH, LIST_PATH, LOOKS_PATH, SIZE_PATH,
+};
 
 /// The frame of a page.
 pub(super) struct Frame {
@@ -59,6 +61,10 @@ pub(super) const OVERDUE_MENU: &[Entry] = &[
     Entry {
         path: CARD_PATH,
         label: "电子健康卡",
+    },
+    Entry {
+        path: CREDENTIAL_PATH,
+        label: "医保码",
     },
 ];
 

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use banyan_protocol::crypto::base64;
 use banyan_store::overdue::links::{self, Visitor};
+use banyan_store::partners;
 
 use super::frame::{Entry, Frame, OVERDUE_MENU, Signed};
 use super::problem::Problem;
@@ -54,6 +55,9 @@ const CARD: Kind = Kind {
 /// authorisation who he is.
 pub(super) struct Holder(pub(super) Guest);
 
+/// A [`Guest`] whom 闽政通 vouches for, not a hospital: he alone sees his credential.
+pub(super) struct Vouched(pub(super) Guest);
+
 /// The tokens that a browser carries, whether or not a session stands behind them: enough to know
 /// one's own forms again where nobody's data is touched.
 pub(super) struct Keys(Vec<(SessionCookie, Token)>);
@@ -70,6 +74,9 @@ pub(super) enum Purpose {
     Authorise,
     Cancel,
     TakeCard,
+    TakeCredential,
+    SetPassword,
+    EnterPassword,
     /// Not a form: what a refresh came to, on its way back to the list.
     RefreshOutcome,
 }
@@ -86,6 +93,9 @@ impl Purpose {
             Self::Authorise => "authorise",
             Self::Cancel => "cancel",
             Self::TakeCard => "take card",
+            Self::TakeCredential => "take credential",
+            Self::SetPassword => "set password",
+            Self::EnterPassword => "enter password",
             Self::RefreshOutcome => "refresh outcome",
         }
     }
@@ -110,6 +120,20 @@ impl FromRequestParts<App> for Holder {
         }
         let guest = Guest::by(&CARD, app, parts).await?;
         guest.map(Self).ok_or(Problem::NoSession)
+    }
+}
+
+impl FromRequestParts<App> for Vouched {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let guest = Guest::from_request_parts(parts, app).await?;
+        let through = app.directory.by_id(guest.visitor.partner);
+        if through.is_some_and(|partner| partner.kind == partners::Kind::Mzt) {
+            Ok(Self(guest))
+        } else {
+            Err(Problem::NotVouched)
+        }
     }
 }
 

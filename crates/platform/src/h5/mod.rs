@@ -7,7 +7,8 @@
 //! What is shown: the person's own list ([`list`]), each record with its history ([`record`]),
 //! appeals and their progress ([`appeal`]), who looked ([`looks`]); a refresh asks the hospitals
 //! ([`refresh`]). Behind a hospital's link (ORG_EHC_001) a citizen authorises it
-//! ([`authorisation`]); his card shows a code that lives a minute ([`card`]). Nothing here reads the store past the rooms but the sessions.
+//! ([`authorisation`]); his card shows a code that lives a minute ([`card`]). His 医保电子凭证 shows one too, and takes the
+//! password that an institution waits for ([`credential`]). Nothing here reads the store past the rooms but the sessions.
 //!
 //! How it is made: a handler gives a page (a struct beside its template in `templates/h5`, dressed
 //! in a [`frame`]) or a [`problem::Problem`]; [`dress`] turns the latter into a page in plain words
@@ -18,6 +19,7 @@ mod appeal;
 mod assets;
 mod authorisation;
 mod card;
+mod credential;
 mod entry;
 mod frame;
 mod guest;
@@ -48,6 +50,11 @@ const APPEALS_PATH: &str = "/h5/overdue/appeals";
 const LOOKS_PATH: &str = "/h5/overdue/looks";
 /// 电子健康卡; behind it `/code` draws a new code.
 const CARD_PATH: &str = "/h5/ehc/card";
+/// 医保电子凭证; behind it `/code` draws a new code, `/waiting` says whether anybody waits for the
+/// password.
+const CREDENTIAL_PATH: &str = "/h5/ec";
+const PASSWORD_PATH: &str = "/h5/ec/password";
+const REQUESTS_PATH: &str = "/h5/ec/requests";
 const REFRESH_PATH: &str = "/h5/refresh";
 const LEAVE_PATH: &str = "/h5/leave";
 const SIZE_PATH: &str = "/h5/size";
@@ -75,6 +82,18 @@ pub fn routes(app: &App) -> Router<App> {
         .route("/h5/ehc/auth/{token}/cancel", post(authorisation::cancel))
         .route(CARD_PATH, get(card::show).post(card::take))
         .route("/h5/ehc/card/code", get(card::code))
+        .route(
+            CREDENTIAL_PATH,
+            get(credential::show).post(credential::take),
+        )
+        .route("/h5/ec/code", get(credential::picture))
+        .route("/h5/ec/waiting", get(credential::is_waiting))
+        .route(
+            PASSWORD_PATH,
+            get(credential::password_form).post(credential::set_password),
+        )
+        .route(REQUESTS_PATH, get(credential::requests))
+        .route("/h5/ec/requests/{id}", post(credential::enter))
         .route(REFRESH_PATH, post(refresh::handle))
         .route(LEAVE_PATH, post(entry::leave))
         .route(SIZE_PATH, post(size::switch))
@@ -104,4 +123,4 @@ async fn dress(State(app): State<App>, request: Request, next: Next) -> Response
 }
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+     connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

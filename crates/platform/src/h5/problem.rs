@@ -18,6 +18,8 @@ pub(super) enum Problem {
     BadForm,
     /// No session, or one that is over.
     NoSession,
+    /// The session was opened by a hospital, and this page asks for the person himself.
+    NotVouched,
     /// No hospital asked for this authorisation.
     NoAuthorisation,
     /// The form was not made by a page of ours for this session.
@@ -109,6 +111,7 @@ impl Problem {
                 | Self::WrongMethod
                 | Self::TooLarge
                 | Self::TooOften
+                | Self::NotVouched
                 | Self::Crowded
         )
         .then(|| place.back());
@@ -134,6 +137,14 @@ impl Problem {
                 &[
                     "为保护您的信息，页面停留一段时间后会自动退出。",
                     "请返回闽政通或医院应用，重新打开“医疗欠费名单”。",
+                ],
+            ),
+            Self::NotVouched => (
+                StatusCode::FORBIDDEN,
+                "请从闽政通进入",
+                &[
+                    "医保电子凭证只有您本人能用，从医院打开的页面里不能使用。",
+                    "请打开闽政通，进入“医疗欠费名单”，再点“医保码”。",
                 ],
             ),
             Self::NoAuthorisation => (

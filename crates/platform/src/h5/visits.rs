@@ -22,6 +22,10 @@ pub enum Doing {
     TakeCard,
     /// Saying who one is behind a link; counted by link, not by person.
     Claim,
+    /// Filling in a form of a credential: taking one, its password, entering it.
+    Password,
+    /// Drawing the code of a credential.
+    CredentialCode,
     /// Drawing the code of a health card: a page draws one each time that the last is nearly over.
     Code,
 }
@@ -32,7 +36,8 @@ impl Doing {
         match self {
             Self::Refresh => 6,
             Self::Appeal | Self::TakeCard | Self::Claim => 15,
-            Self::Code => 200,
+            Self::Password => 30,
+            Self::Code | Self::CredentialCode => 200,
         }
     }
 }

@@ -23,9 +23,10 @@ use banyan_store::ids::{AuthorisationId, HealthCardPersonId, PartnerId};
 use banyan_store::vault::Place;
 
 use super::AUTHORISATION_PATH;
-use super::card::{Card, qr_svg};
+use super::card::Card;
 use super::identity::{Stated, checked_phone};
 use crate::app::App;
+use crate::living_code::qr_svg;
 use crate::token::Token;
 
 /// An authorisation as its page shows it.

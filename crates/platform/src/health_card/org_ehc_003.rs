@@ -4,7 +4,8 @@
 use banyan_protocol::dictionaries::CardType;
 use banyan_protocol::health_card::org_ehc_003::{VerifyReply, VerifyRequest};
 use banyan_store::db::StoreError;
-use banyan_store::health_card::{codes, persons};
+use banyan_store::health_card::codes::{self, CodeId};
+use banyan_store::health_card::persons;
 use banyan_store::journal;
 
 use super::card::{self, NO_CODE, USED};
@@ -35,7 +36,8 @@ pub async fn handle(call: &Call<'_>, request: VerifyRequest) -> Result<VerifyRep
     let first = app
         .db
         .write(move |tx| -> Result<bool, StoreError> {
-            let first = codes::use_up(tx, code.id, code.person, partner, now_ms, code.expires_ms)?;
+            let id = CodeId(code.id);
+            let first = codes::use_up(tx, id, code.person, partner, now_ms, code.expires_ms)?;
             if first {
                 journal::append(tx, std::slice::from_ref(&entry))?;
             }

@@ -27,6 +27,17 @@ pub struct Call<'a> {
     pub now_ms: i64,
     /// SM3 of the business message.
     pub digest: Option<Sm3Digest>,
+    /// What came beside it.
+    pub beside: Beside<'a>,
+}
+
+/// What a message of the credential centre says beside its data; empty in the other envelopes.
+#[derive(Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// 机构 ID of the message, which is the caller's own.
+    pub org_id: &'a str,
+    /// 码值 that a scanner read.
+    pub qr_code: Option<&'a str>,
 }
 
 /// What a call is about, for the journal.
@@ -107,6 +118,14 @@ impl Call<'_> {
             }
         }
         Ok(self.app.vault.person_code(id_type, id_no))
+    }
+}
+
+impl std::fmt::Debug for Beside<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Beside")
+            .field("org_id", &self.org_id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,6 +6,7 @@ use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::{self, Message};
 
 use super::call::Call;
+use crate::credential;
 use crate::health_card;
 use crate::overdue;
 use crate::refusal::Refusal;
@@ -35,9 +36,18 @@ pub(super) async fn dispatch(call: &Call<'_>, json: &str) -> Result<String, Refu
         Interface::Ci00020007 => taken(supplement::ci00_02_00_07::handle(call, read(json)?).await),
         // Which of two messages it is, its topic says.
         Interface::Xy00000003 => taken(supplement::xy00_00_00_03::handle(call, json).await),
-        Interface::EcQuery | Interface::QrcodeGet | Interface::AuthCheck | Interface::EcPwd => Err(
-            Refusal::caller(ResultCode::SwitchedOff, ResultCode::SwitchedOff.label()),
-        ),
+        Interface::EcQuery => {
+            written(credential::ec_query::handle(call, credential::read(json)?).await)
+        }
+        Interface::QrcodeGet => {
+            written(credential::cn_nhsa_qrcode_get::handle(call, credential::read(json)?).await)
+        }
+        Interface::AuthCheck => {
+            written(credential::cn_nhsa_auth_check::handle(call, credential::read(json)?).await)
+        }
+        Interface::EcPwd => {
+            written(credential::cn_nhsa_ec_pwd::handle(call, credential::read(json)?).await)
+        }
     }
 }
 

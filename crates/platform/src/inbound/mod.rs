@@ -5,6 +5,7 @@
 //! spoke; a refusal is signed wherever the caller is known.
 
 pub mod call;
+pub mod centre;
 mod dispatch;
 pub mod oauth;
 pub mod rate;
@@ -29,7 +30,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::directory::Partner;
 use crate::refusal::Refusal;
-use call::Call;
+use call::{Beside, Call};
 use replay::Replay;
 
 /// A message as the web server took it.
@@ -238,6 +239,7 @@ async fn answer(
                 timestamp_ms: Some(timestamp_ms),
                 business: opened.business.as_deref(),
                 digest,
+                beside: Beside::default(),
             };
             pass(app, interface, &partner, passing, now_ms)
                 .await
@@ -292,6 +294,8 @@ struct Passing<'a> {
     business: Option<&'a str>,
     /// SM3 of the business JSON.
     digest: Option<sm3::Sm3Digest>,
+    /// What came beside it.
+    beside: Beside<'a>,
 }
 
 /// Replay guard, maintenance, switches, grant, rate, and the room itself.
@@ -339,8 +343,9 @@ async fn pass(
         interface,
         now_ms,
         digest: passing.digest,
+        beside: passing.beside,
     };
-    let limit = Duration::from_millis(app.settings.inbound.timeout_ms);
+    let limit = patience(app, interface);
     match tokio::time::timeout(limit, dispatch::dispatch(&call, json)).await {
         Ok(done) => done,
         Err(_) => Err(Refusal {
@@ -351,6 +356,16 @@ async fn pass(
             )
         }),
     }
+}
+
+/// How long a call may take. One that waits for a person has his time too.
+fn patience(app: &App, interface: Interface) -> Duration {
+    let limit_ms = app.settings.inbound.timeout_ms;
+    let person_ms = match interface {
+        Interface::EcPwd => app.settings.credential.password_wait_ms.unsigned_abs(),
+        _ => 0,
+    };
+    Duration::from_millis(limit_ms + person_ms)
 }
 
 /// Lets a message pass the replay guard once.

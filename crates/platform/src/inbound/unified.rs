@@ -17,6 +17,7 @@ use banyan_store::supplement::tokens;
 use bytes::Bytes;
 use subtle::ConstantTimeEq as _;
 
+use super::call::Beside;
 use super::{Passing, Reply, advise, journal_refusal, keep_dialect, pass, told};
 use crate::app::App;
 use crate::directory::{InsurerChannel, Partner};
@@ -57,6 +58,7 @@ pub async fn receive(app: &App, body: Bytes) -> Reply {
                 timestamp_ms: opened.timestamp_ms,
                 business,
                 digest,
+                beside: Beside::default(),
             };
             let done = match interface {
                 _ if business.is_none() => Err(Refusal::field(member::ENCDATA, "不可缺少")),

@@ -1,6 +1,7 @@
 //! 医疗欠费名单: what a citizen sees of himself. Nothing is read here but what is the visitor's own.
 
 use banyan_protocol::catalogue::Interface;
+use banyan_protocol::credential::dictionaries as credential;
 use banyan_protocol::dictionaries::BusinessType;
 use banyan_store::db::StoreError;
 use banyan_store::ids::{ItemId, PartnerId};
@@ -190,6 +191,13 @@ pub fn masked_name(app: &App, visitor: &Visitor) -> Result<String, StoreError> {
     ))
 }
 
+/// What for, in the words of whichever dictionary the interface has it from.
+fn purpose_label(code: &str) -> Option<&'static str> {
+    BusinessType::from_code(code)
+        .map(BusinessType::label)
+        .or_else(|| credential::BusinessType::from_code(code).map(credential::BusinessType::label))
+}
+
 fn seen_by(app: &App, look: &Look) -> SeenBy {
     let interface = Interface::from_code(&look.interface);
     SeenBy {
@@ -208,13 +216,14 @@ fn seen_by(app: &App, look: &Look) -> SeenBy {
                 "凭您的医保身份，取得电子健康卡主索引和身份信息".to_owned()
             }
             Some(Interface::Ci00030001) => "查询您是否有既往症记录（商业补充医疗保险）".to_owned(),
+            Some(Interface::EcQuery | Interface::QrcodeGet) => {
+                "扫描您出示的医保码，取得您的医保身份".to_owned()
+            }
+            Some(Interface::AuthCheck) => "经您刷脸，取得您的医保身份".to_owned(),
+            Some(Interface::EcPwd) => "请您输入了医保电子凭证密码".to_owned(),
             Some(other) => other.spec().name.to_owned(),
             None => "查询".to_owned(),
         },
-        purpose: look
-            .purpose
-            .as_deref()
-            .and_then(BusinessType::from_code)
-            .map(BusinessType::label),
+        purpose: look.purpose.as_deref().and_then(purpose_label),
     }
 }

@@ -1,5 +1,6 @@
 //! Sealed messages over HTTP: one path for each interface, and an answer with a respCode whatever
-//! comes in. Those of insurers, which share one path, are in `insurers`.
+//! comes in. Those of insurers and of the credential centre, which share one path each, are in
+//! `insurers` and `centre`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +44,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
             router = router.route(path, post(handler));
         }
     }
-    let local = "/localcfc/api/hsecfc/localQrCodeQuery";
-    router = router.route(local, post(not_open_yet));
+    router = super::centre::routes(router, &places);
     super::insurers::routes(router, &places)
 }
 
@@ -129,11 +129,6 @@ async fn collect(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Er
         }
     }
     Ok((length <= limit).then(|| whole.into()))
-}
-
-async fn not_open_yet(State(app): State<App>) -> Response {
-    let code = ResultCode::SwitchedOff;
-    refuse(&app, StatusCode::OK, code, code.label())
 }
 
 pub(super) async fn unknown_path(State(app): State<App>) -> Response {

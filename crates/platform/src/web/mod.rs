@@ -1,5 +1,6 @@
 //! The HTTP side: paths, limits, health, metrics, and the server itself.
 
+mod centre;
 mod health;
 mod insurers;
 mod messages;

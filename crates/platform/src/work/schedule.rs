@@ -2,6 +2,7 @@
 
 use banyan_protocol::wire::LocalTime;
 use banyan_store::chain;
+use banyan_store::credential::{biz_nos, faces, requests};
 use banyan_store::db::StoreError;
 use banyan_store::health_card::{authorisations, codes, reviews};
 use banyan_store::ids::JobId;
@@ -174,7 +175,9 @@ async fn expire(app: &App) -> Result<(), StoreError> {
                 Ok(links::expire(tx, now_ms, CHUNK)?
                     + authorisations::expire(tx, now_ms, CHUNK)?
                     + codes::forget(tx, now_ms - CODE_MEMORY_MS, CHUNK)?
-                    + tokens::expire(tx, tokens_before_ms, CHUNK)?)
+                    + tokens::expire(tx, tokens_before_ms, CHUNK)?
+                    + faces::prune(tx, now_ms - CODE_MEMORY_MS, CHUNK)?
+                    + requests::prune(tx, now_ms - CODE_MEMORY_MS, CHUNK)?)
             })
             .await?;
         if gone == 0 {
@@ -189,6 +192,7 @@ async fn retain(app: &App) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
     let kept = &app.settings.retention;
     let before = |days: u32| now_ms - i64::from(days) * DAY_MS;
+    let biz_nos_ms = before(app.settings.credential.biz_no_days);
     let (batches_ms, jobs_ms, journal_ms, authorisations_ms, appeals_ms) = (
         before(kept.batch_days),
         before(kept.callback_days),
@@ -205,7 +209,8 @@ async fn retain(app: &App) -> Result<(), StoreError> {
                     + queue::prune(tx, jobs_ms, CHUNK)?
                     + authorisations::prune(tx, authorisations_ms, CHUNK)?
                     + reviews::prune(tx, authorisations_ms, CHUNK)?
-                    + appeals::prune(tx, appeals_ms, CHUNK)?)
+                    + appeals::prune(tx, appeals_ms, CHUNK)?
+                    + biz_nos::prune(tx, biz_nos_ms, CHUNK)?)
             })
             .await?;
         if gone == 0 {

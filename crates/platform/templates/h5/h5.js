@@ -107,3 +107,19 @@ if (box) {
   setInterval(show, 250);
   show();
 }
+
+// Whoever shows his credential learns that an institution waits for his password.
+const waiting = document.querySelector("[data-waiting]");
+if (waiting) {
+  const look = async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(waiting.dataset.waiting, { cache: "no-store" });
+      if (answer.ok) waiting.hidden = answer.status !== 200;
+    } catch {
+      // The next look may find the line again.
+    }
+  };
+  setInterval(look, 3000);
+  document.addEventListener("visibilitychange", look);
+}

@@ -1,9 +1,10 @@
 //! The envelopes that business messages travel in. No I/O: bytes in, bytes out.
 //!
-//! This is the envelope of the access guide, chapter 4.1; that of the 统一对外接口 is in [`fjs`]. How
-//! each of their ambiguities is read stands in `docs/decisions.md`.
+//! This is the envelope of the access guide, chapter 4.1; that of the 统一对外接口 is in [`fjs`], that of
+//! the 医保电子凭证 in [`centre`]. How each of their ambiguities is read stands in `docs/decisions.md`.
 
 mod answering;
+pub mod centre;
 pub mod fjs;
 mod open;
 mod reply;

@@ -64,6 +64,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         "V0011__supplement",
         include_str!("../../migrations/V0011__supplement.sql"),
     ),
+    (
+        "V0012__credential",
+        include_str!("../../migrations/V0012__credential.sql"),
+    ),
 ];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number

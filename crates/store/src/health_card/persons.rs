@@ -173,7 +173,8 @@ impl Identity {
 const BY_CODE: &str = "SELECT id, sealed FROM person WHERE card_code = $1";
 const BY_ID: &str = "SELECT id, sealed FROM person WHERE id = $1";
 
-fn read(row: &Row<'_>, vault: &Vault) -> Result<Person, StoreError> {
+/// A person, from a row that begins with `id` and `sealed`.
+pub(crate) fn read(row: &Row<'_>, vault: &Vault) -> Result<Person, StoreError> {
     let id: i64 = row.get(0)?;
     let plain = vault.open(Place::HealthCardPerson, &row.get::<Vec<u8>>(1)?)?;
     let identity = serde_json::from_slice(&plain)

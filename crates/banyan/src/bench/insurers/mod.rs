@@ -54,6 +54,7 @@ impl Insurer {
             rate_per_second: 1_000_000_000,
             plain_replies: false,
             corrections: false,
+            institutions: Vec::new(),
         };
         let channel = channels::Channel {
             level: 4,

@@ -68,6 +68,7 @@ pub(crate) fn new_insurer() -> NewPartner {
         rate_per_second: 100_000,
         plain_replies: false,
         corrections: false,
+        institutions: Vec::new(),
     }
 }
 

@@ -1,0 +1,71 @@
+//! 医保码: the QR code that a person shows.
+
+use banyan_protocol::credential::CentreCode;
+use banyan_protocol::envelope::Environment;
+use banyan_store::ids::HealthCardPersonId;
+use banyan_store::vault::Place;
+
+use super::refuse;
+use super::shown::Shown;
+use crate::app::App;
+use crate::directory::Partner;
+use crate::living_code::{CodeKind, LivingCode, Unreadable};
+use crate::refusal::Refusal;
+
+/// The codes of this room.
+const CODES: CodeKind = CodeKind {
+    prefix: "YBM1",
+    place: Place::CredentialCode,
+};
+
+/// What is written into a code that lives for ever: one for trying things out, taken in a test
+/// environment alone.
+const FOR_EVER: i64 = i64::MAX;
+
+/// A new code for this person.
+#[must_use]
+pub fn issue(app: &App, person: HealthCardPersonId) -> Option<LivingCode> {
+    CODES.issue(app, person, app.settings.credential.code_ttl_ms)
+}
+
+/// A code for trying things out, which lives for ever and may be shown to everybody.
+#[must_use]
+pub fn for_tests(app: &App, person: HealthCardPersonId) -> String {
+    CODES.text(app, person, FOR_EVER)
+}
+
+/// Whose code an institution scanned.
+///
+/// # Errors
+/// 500159 where it is no 医保码, 500049 where it is forged, 500005 where it is over, 501001 where
+/// another institution has had it.
+pub(super) fn read(
+    app: &App,
+    by: &Partner,
+    text: &str,
+    now_ms: i64,
+) -> Result<HealthCardPersonId, Refusal> {
+    let content = CODES.read(app, text).map_err(|unreadable| {
+        refuse(match unreadable {
+            Unreadable::OfAnother => CentreCode::NotOurCode,
+            Unreadable::Forged => CentreCode::BadCode,
+        })
+    })?;
+    if content.expires_ms == FOR_EVER {
+        if app.environment == Environment::Test {
+            return Ok(content.person);
+        }
+        return Err(refuse(CentreCode::BadCode));
+    }
+    if now_ms >= content.expires_ms {
+        return Err(refuse(CentreCode::CodeOver));
+    }
+    match app
+        .shown_codes
+        .show(&content.id, by.id, content.expires_ms, now_ms)
+    {
+        Shown::Here => Ok(content.person),
+        Shown::Elsewhere => Err(refuse(CentreCode::TokenOver)),
+        Shown::TooMany => Err(refuse(CentreCode::RateLimited)),
+    }
+}

@@ -1,0 +1,153 @@
+//! What a 医保业务综合服务终端 tells the centre: whose face it recognised, and what a person typed on
+//! its keypad. It speaks in the centre's envelope under its own appId; no institution can.
+
+use std::sync::Arc;
+
+use banyan_protocol::credential::CentreCode;
+use banyan_protocol::credential::dictionaries::CertType;
+use banyan_protocol::credential::terminal::{
+    RecognisedReply, RecognisedRequest, TerminalMessage, TypedReply, TypedRequest,
+};
+use banyan_protocol::crypto::base64;
+use banyan_protocol::crypto::gcm::Sm4Gcm;
+use banyan_protocol::envelope::Secret;
+use banyan_protocol::wire::{self, FieldFault, Private, Text};
+use banyan_store::credential::{faces, requests};
+use banyan_store::db::StoreError;
+use banyan_store::partners::Kind;
+
+use super::password::Digits;
+use super::{cn_nhsa_ec_pwd, holder, password, refuse, token};
+use crate::app::App;
+use crate::directory::Partner;
+use crate::refusal::Refusal;
+
+/// A message of a terminal that was let through.
+#[derive(Debug, Clone, Copy)]
+pub struct TerminalCall<'a> {
+    /// The platform.
+    pub app: &'a App,
+    /// The terminal.
+    pub terminal: &'a Partner,
+    /// The secret that it signed with.
+    pub secret: &'a Secret,
+    /// 时间戳, as it was signed.
+    pub timestamp: &'a str,
+    /// When it came.
+    pub now_ms: i64,
+}
+
+/// Answers a terminal; gives the business JSON.
+///
+/// # Errors
+/// -4 where it is no terminal; else see [`recognised`] and [`typed`].
+pub async fn handle(
+    call: &TerminalCall<'_>,
+    message: TerminalMessage,
+    json: &str,
+) -> Result<String, Refusal> {
+    if call.terminal.kind != Kind::Terminal {
+        return Err(refuse(CentreCode::NotGranted));
+    }
+    match message {
+        TerminalMessage::Face => Ok(wire::write(&recognised(call, super::read(json)?).await?)),
+        TerminalMessage::Password => Ok(wire::write(&typed(call, super::read(json)?).await?)),
+    }
+}
+
+/// The code under which a number for a face is kept.
+pub(super) fn auth_no_code(app: &App, auth_no: &str) -> [u8; 32] {
+    app.vault
+        .credential_code("auth_no", &[auth_no.trim().as_bytes()])
+}
+
+/// Gives a number for a face.
+async fn recognised(
+    call: &TerminalCall<'_>,
+    request: RecognisedRequest,
+) -> Result<RecognisedReply, Refusal> {
+    let (app, now_ms) = (call.app, call.now_ms);
+    let institution = institution(app, request.orgId.as_str())?;
+    let holder = named(app, request.idType, &request.idNo, &request.userName).await?;
+    let mut number = [0; 16];
+    app.world.random.fill(&mut number);
+    let number = token::hex_of(&number);
+    let (code, terminal) = (auth_no_code(app, &number), call.terminal.id);
+    let face = faces::Face {
+        person: holder.person.id,
+        partner: institution.id,
+        expires_ms: now_ms + app.settings.credential.face_ttl_ms,
+        used_ms: None,
+    };
+    app.db
+        .write(move |tx| -> Result<(), StoreError> {
+            faces::add(tx, &code, &face, terminal, now_ms)
+        })
+        .await?;
+    let number = Text::truncated(&number).ok_or_else(|| Refusal::ours("an empty authNo"))?;
+    Ok(RecognisedReply {
+        authNo: Private::new(number),
+    })
+}
+
+/// Takes what somebody typed for the institution that waits for it.
+async fn typed(call: &TerminalCall<'_>, request: TypedRequest) -> Result<TypedReply, Refusal> {
+    let app = call.app;
+    let institution = institution(app, request.orgId.as_str())?;
+    let holder = named(app, request.idType, &request.idNo, &request.userName).await?;
+    let context = format!("{}|{}", request.orgId.as_str(), call.timestamp);
+    let digits = open(call.secret, &context, request.password.expose().as_str())?;
+    let waiting = requests::open_of(&app.db, holder.person.id, call.now_ms).await?;
+    // The latest: whoever asked before it has asked again.
+    let waiting = waiting
+        .into_iter()
+        .rfind(|waiting| waiting.partner == institution.id)
+        .ok_or_else(|| refuse(CentreCode::BizOver))?;
+    let entered = password::enter(app, holder.person.id, waiting.id, digits).await?;
+    Ok(TypedReply {
+        pwdFlag: cn_nhsa_ec_pwd::settled(entered)?,
+    })
+}
+
+/// The institution at whose window the terminal stands.
+fn institution(app: &App, code: &str) -> Result<Arc<Partner>, Refusal> {
+    let institution = app.directory.by_institution(code);
+    let institution = institution.ok_or_else(|| refuse(CentreCode::NoSuchOrg))?;
+    if institution.active {
+        Ok(institution)
+    } else {
+        Err(refuse(CentreCode::OrgNotApproved))
+    }
+}
+
+async fn named(
+    app: &App,
+    cert_type: CertType,
+    id_no: &Private<Text<30>>,
+    name: &Private<Text<50>>,
+) -> Result<banyan_store::credential::holders::Holder, Refusal> {
+    holder::named(
+        app,
+        cert_type,
+        id_no.expose().as_str(),
+        name.expose().as_str(),
+    )
+    .await
+}
+
+fn open(secret: &Secret, context: &str, sealed: &str) -> Result<Digits, Refusal> {
+    let unfit = || {
+        Refusal::from(FieldFault::new(
+            "password",
+            "无法解密，或不是 6 位数字：请核对终端密钥与附加数据",
+        ))
+    };
+    let sealed = base64::decode(sealed).map_err(|_| unfit())?;
+    let key = secret.expose().as_bytes().first_chunk().ok_or_else(unfit)?;
+    let plain = Sm4Gcm::with_key(key)
+        .open(context.as_bytes(), &sealed)
+        .map_err(|_| unfit())?;
+    let plain = zeroize::Zeroizing::new(plain);
+    let text = std::str::from_utf8(&plain).map_err(|_| unfit())?;
+    Digits::parse(text).ok_or_else(unfit)
+}

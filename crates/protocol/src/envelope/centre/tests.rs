@@ -1,0 +1,151 @@
+use super::super::{EnvelopeFault, Secret};
+use super::*;
+use crate::credential::CentreCode;
+use crate::crypto::{base64, sm3};
+
+fn secret() -> Secret {
+    Secret::parse("a-secret-of-the-centre").unwrap()
+}
+
+const CALL: Calling<'_> = Calling {
+    app_id: "H1",
+    org_id: "35020311234",
+    trans_type: "ec.query",
+    data: r#"{"officeName":"内科"}"#,
+    qr_code: Some("EC1abc"),
+    timestamp_ms: 1_700_000_000_000,
+};
+
+#[test]
+fn a_call_is_signed_over_what_the_design_lists() {
+    let text = CALL.seal(&secret()).unwrap();
+    let received = Received::parse(&text).unwrap();
+    assert_eq!(received.org_id(), "35020311234");
+    assert_eq!(received.data(), Some(CALL.data));
+    assert_eq!(received.extra.qr_code.as_deref(), Some("EC1abc"));
+    let written = concat!(
+        r#"appId=H1&data={"officeName":"内科"}&orgId=35020311234"#,
+        "&timestamp=1700000000000&transType=ec.query&key=a-secret-of-the-centre"
+    );
+    let (signature, dialect) = received.verify(&secret()).unwrap();
+    assert_eq!(signature, sm3::digest(written.as_bytes()));
+    assert_eq!(dialect, OURS);
+    let other = Secret::parse("a-secret-of-the-other").unwrap();
+    assert_eq!(received.verify(&other), Err(EnvelopeFault::BadSignature));
+}
+
+#[test]
+fn data_may_be_a_string_and_extra_an_object() {
+    let data = r#"{"a":"内科"}"#;
+    let signed = format!("appId=H1&orgId=1&param={data}&timestamp=5&transType=t&key=");
+    let signed = format!("{signed}{}", secret().expose());
+    let sign = base64::encode(&sm3::digest(signed.as_bytes()));
+    let text = serde_json::json!({
+        "orgId": "1", "transType": "t", "data": data,
+        "extra": {"appId": "H1", "timestamp": 5, "sign": sign},
+    })
+    .to_string();
+    let received = Received::parse(&text).unwrap();
+    assert_eq!(received.data(), Some(data));
+    assert!(received.verify(&secret()).is_ok(), "signed as param");
+}
+
+#[test]
+fn what_is_missing_in_extra_is_named() {
+    for (extra, path) in [
+        ("{}", "extra.sign"),
+        (r#"{"sign":"AA=="}"#, "extra.sign"),
+        ("[1]", "extra"),
+    ] {
+        let text = serde_json::json!({"orgId": "1", "extra": extra}).to_string();
+        let fault = match Received::parse(&text) {
+            Err(fault) => fault,
+            Ok(received) => match received.verify(&secret()) {
+                Err(EnvelopeFault::Malformed(fault)) => fault,
+                other => panic!("{other:?}"),
+            },
+        };
+        assert_eq!(fault.path, path, "{extra}");
+    }
+}
+
+#[test]
+fn an_answer_opens_unless_it_was_changed() {
+    let told = Told {
+        org_id: "1",
+        code: CentreCode::Success,
+        message: "处理成功",
+        data: Some(r#"{"userName":"张三"}"#),
+    };
+    let text = told.seal("H1", 7, None, &secret()).unwrap();
+    assert!(text.contains(r#""code":0,"message":"处理成功""#), "{text}");
+    assert_eq!(
+        open_answer(&text, &secret()),
+        Ok(Answer::Done(r#"{"userName":"张三"}"#.to_owned()))
+    );
+    for changed in [
+        text.replace("张三", "李四"),
+        text.replace(r#""orgId":"1""#, r#""orgId":"2""#),
+        told.bare().unwrap(),
+    ] {
+        assert_eq!(
+            open_answer(&changed, &secret()),
+            Err(AnswerFault::NotVerified(EnvelopeFault::BadSignature))
+        );
+    }
+    let refused = Told {
+        code: CentreCode::Locked,
+        message: CentreCode::Locked.label(),
+        data: None,
+        ..told
+    };
+    for text in [
+        refused.bare().unwrap(),
+        refused.seal("H1", 7, None, &secret()).unwrap(),
+    ] {
+        let Ok(Answer::Refused { code, .. }) = open_answer(&text, &secret()) else {
+            panic!("{text}");
+        };
+        assert_eq!(code, "500079");
+    }
+}
+
+#[test]
+fn a_long_message_is_cut_to_what_the_standard_allows() {
+    let long = "长".repeat(300);
+    let told = Told {
+        org_id: "1",
+        code: CentreCode::Unknown,
+        message: &long,
+        data: None,
+    };
+    let text = told.seal("H1", 7, None, &secret()).unwrap();
+    assert_eq!(text.matches('长').count(), 200);
+    assert!(open_answer(&text, &secret()).is_ok());
+}
+
+#[test]
+fn both_character_sets_are_read_and_known_by_their_names() {
+    for (content_type, charset) in [
+        ("application/json; charset=GB18030", Some(Charset::Gb18030)),
+        ("application/json;charset=\"gbk\"", Some(Charset::Gb18030)),
+        ("application/json; Charset=utf8", Some(Charset::Utf8)),
+        ("application/json", None),
+        ("text/plain; charset=latin1", None),
+    ] {
+        assert_eq!(Charset::named(content_type), charset, "{content_type}");
+    }
+    let text = "消化内科𠮷";
+    for charset in [Charset::Gb18030, Charset::Utf8] {
+        assert_eq!(charset.decode(&charset.encode(text)).unwrap(), text);
+    }
+    assert_eq!(
+        Charset::Gb18030.decode(b"\xff\xff"),
+        Err(NotInCharset(Charset::Gb18030))
+    );
+    assert!(
+        Charset::Utf8
+            .decode(&Charset::Gb18030.encode("内科"))
+            .is_err()
+    );
+}
