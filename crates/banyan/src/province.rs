@@ -13,8 +13,10 @@ use anyhow::{Context as _, Result};
 use banyan_client::{HttpClient, HttpSettings};
 use banyan_edge::settings::{Files, Hidden, Sending, Settings as EdgeSettings};
 use banyan_edge::{Edge, EdgeServer};
-use banyan_platform::admin::{Desk, Edit, NewPartner};
+use banyan_platform::admin::{Desk, Edit, NewPartner, usual_grants};
 use banyan_platform::app::{App, Setup};
+use banyan_platform::credential::password::{self, Digits};
+use banyan_platform::credential::{code, own};
 use banyan_platform::health_card::identity::Stated;
 use banyan_platform::settings::{DatabaseUrl, EnvironmentSetting, Settings};
 use banyan_platform::web::{Extras, Server};
@@ -27,7 +29,8 @@ use banyan_sandbox::{
     MztChannel, MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHis, SimulatedHospital,
     Traffic, citizens,
 };
-use banyan_store::health_card::{Claim, register_all};
+use banyan_store::credential::holders;
+use banyan_store::health_card::{Claim, Registered, register_all};
 use banyan_store::ids::HealthCardPersonId;
 use banyan_store::partners::{Kind, Partner};
 use banyan_store::private_file;
@@ -99,6 +102,11 @@ const INSURERS: [(&str, u8, &[&str]); 2] = [
 ];
 const MZT_NAME: &str = "闽政通（沙箱）";
 const CITIZENS: usize = 200;
+/// The password of every citizen's 医保电子凭证.
+pub const PASSWORD: &str = "602914";
+/// 医保定点机构代码 of the first hospital besides its 机构 id: those of the standard's own examples
+/// (annex A and 5.3.5.1), so that they run as they are printed.
+const PRINTED_INSTITUTIONS: [&str; 3] = ["35020311234", "35020319001", "1234567"];
 /// The same people in every sandbox; their index ids differ with the master key.
 const CITIZENS_SEED: i64 = 20_251_121;
 
@@ -221,6 +229,9 @@ impl Province {
             let edit = Edit {
                 base_url: Some(base),
                 corrections: (is_new && place == CORRECTED).then_some(true),
+                institutions: (place == 0)
+                    .then(|| PRINTED_INSTITUTIONS.map(str::to_owned).to_vec()),
+                grants: Some(usual_grants(Kind::Hospital)),
                 ..Edit::default()
             };
             desk.edit(&setup.app_id, edit).await?;
@@ -250,11 +261,13 @@ impl Province {
             insurers.push(insurer(&desk, name, level, service_ids).await?);
         }
         app.directory.renew(app.now_ms()).await?;
-        let citizens: Arc<[Citizen]> = citizens::generate(CITIZENS, CITIZENS_SEED)
+        let mut citizens: Vec<Citizen> = citizens::generate(CITIZENS, CITIZENS_SEED)
             .into_iter()
             .map(|seed| seed.with_index(&app.vault))
             .collect();
-        register(&app, &citizens).await?;
+        let persons = register(&app, &citizens).await?;
+        give_credentials(&app, &mut citizens, &persons).await?;
+        let citizens: Arc<[Citizen]> = citizens.into();
         let extras = Extras {
             worker: plan.works_by_itself,
             ..Extras::default()
@@ -386,7 +399,7 @@ fn api_key(folder: &Path, world: &World) -> Result<String> {
 }
 
 /// Gives every citizen his health card, and has his number at the insurance lead to him.
-async fn register(app: &App, citizens: &[Citizen]) -> Result<()> {
+async fn register(app: &App, citizens: &[Citizen]) -> Result<Vec<HealthCardPersonId>> {
     let ids = app.person_ids.take(citizens.len()).await?;
     let claims = citizens
         .iter()
@@ -410,8 +423,38 @@ async fn register(app: &App, citizens: &[Citizen]) -> Result<()> {
         })
         .collect::<Result<Vec<_>>>()?;
     let (vault, now_ms) = (app.vault.clone(), app.now_ms());
-    app.db
+    let registered = app
+        .db
         .write(move |tx| register_all(tx, &vault, &claims, "sandbox", now_ms))
+        .await?;
+    Ok(registered.into_iter().map(Registered::person).collect())
+}
+
+/// Gives every citizen his 医保电子凭证, all with the same password, and a code that never ends.
+async fn give_credentials(
+    app: &App,
+    citizens: &mut [Citizen],
+    persons: &[HealthCardPersonId],
+) -> Result<()> {
+    let mut without = Vec::new();
+    for (number, (citizen, person)) in citizens.iter_mut().zip(persons).enumerate() {
+        citizen.ec_qr_code = code::for_tests(app, *person);
+        if holders::password(&app.db, *person).await?.is_none() {
+            let (place, _) = own::PLACES[number % own::PLACES.len()];
+            without.push((*person, place));
+        }
+    }
+    if without.is_empty() {
+        return Ok(());
+    }
+    let digits = Digits::parse(PASSWORD).context("六位数字")?;
+    let (digest, now_ms) = (password::digest(app, digits).await?, app.now_ms());
+    app.db
+        .write(move |tx| {
+            without.iter().try_for_each(|(person, place)| {
+                holders::open(tx, *person, place, Some(&digest), now_ms).map(|_| ())
+            })
+        })
         .await?;
     Ok(())
 }

@@ -55,6 +55,7 @@ impl CitizenSeed {
             user_name: self.user_name,
             mobile_phone: self.mobile_phone,
             psn_no: self.psn_no,
+            // Given when his credential is.
             ec_qr_code: String::new(),
         }
     }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use banyan_client::{Credentials, HostGuard, HttpClient, HttpSettings, call};
+use banyan_client::{Credentials, HostGuard, HttpClient, HttpSettings, call, call_centre};
 use banyan_protocol::ambient::{Clock as _, ManualClock, SystemClock};
 use banyan_protocol::catalogue::{Direction, Interface, Route};
-use banyan_protocol::envelope::{AcceptedReplies, Answer, Manner, Sealing, Secret};
+use banyan_protocol::envelope::{AcceptedReplies, Answer, Manner, Sealing, Secret, centre};
 use banyan_sandbox::SandboxDescription;
 use serde_json::Value;
 use url::Url;
@@ -42,6 +43,9 @@ pub(crate) struct Options {
     /// 保险渠道（统一对外接口）的安全等级，1 至 4；以 --app-id 调用时使用
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
     pub(super) level: u8,
+    /// 扫码得到的码值（医保电子凭证）
+    #[arg(long, value_name = "码值")]
+    qr_code: Option<String>,
     /// 不加密、不签名（仅测试环境）
     #[arg(long)]
     plain: bool,
@@ -61,6 +65,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         return insurer::call_as(options, interface);
     }
     let identity = identity(options)?;
+    if interface.spec().route == Route::TransType {
+        return call_the_centre(options, interface, &identity);
+    }
     let url = address(interface, &identity)?;
     let business = business(&options.data)?;
     let secret = Secret::parse(&identity.secret)?;
@@ -98,6 +105,52 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             .await
             .with_context(|| format!("调用 {url}"))?;
         Ok(show(answer))
+    })
+}
+
+/// Calls the credential centre; the institution is the one that `data` names.
+fn call_the_centre(
+    options: &Options,
+    interface: Interface,
+    identity: &Identity,
+) -> Result<ExitCode> {
+    let business = business(&options.data)?;
+    let secret = Secret::parse(&identity.secret)?;
+    let data: Value = serde_json::from_str(&business)?;
+    let org_id = data.get("orgId").and_then(Value::as_str);
+    let org_id = org_id.ok_or_else(|| anyhow!("--data 须含 orgId（医保定点机构代码）"))?;
+    let calling = centre::Calling {
+        app_id: &identity.app_id,
+        org_id,
+        trans_type: interface.code(),
+        data: &business,
+        qr_code: options.qr_code.as_deref(),
+        timestamp_ms: SystemClock.now_ms(),
+    };
+    if options.show {
+        let to_sign = calling.string_to_sign(&secret);
+        let hidden = to_sign.replace(secret.expose(), "***");
+        terminal::note(format!(
+            "待签名串：{hidden}\n请求：{}\n",
+            calling.seal(&secret)?
+        ));
+    }
+    let mut url = identity.platform.clone();
+    let prefix = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&format!("{prefix}{}", centre::PATH));
+    block_on(async {
+        // The centre may wait for a person.
+        let http = HttpClient::new(&HttpSettings {
+            call_timeout: Duration::from_secs(90),
+            ..HttpSettings::default()
+        })?;
+        let answer = call_centre(&http, &url, &HostGuard::Anywhere, &secret, &calling)
+            .await
+            .with_context(|| format!("调用 {url}"))?;
+        Ok(show(match answer {
+            centre::Answer::Done(json) => Answer::Done(json),
+            centre::Answer::Refused { code, message } => Answer::Refused { code, message },
+        }))
     })
 }
 

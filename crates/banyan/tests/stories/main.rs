@@ -17,6 +17,7 @@ mod bad_input;
 mod callbacks;
 mod catalogue;
 mod corrections;
+mod credential;
 mod debt;
 mod dialects;
 mod doctor_page;

@@ -16,7 +16,7 @@ use crate::app::App;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// He has one.
-    Held(Holder),
+    Held(Box<Holder>),
     /// He has none yet, but is registered, so that he can take one.
     None(HealthCardPersonId),
     /// He is not registered: without a health card there is no credential.
@@ -54,7 +54,7 @@ pub async fn standing(
     if let Some(holder) = holders::by_index(&app.db, &app.vault, &index).await? {
         let is_his = same_name(&holder.person.identity.user_name, user_name);
         return Ok(if is_his {
-            Standing::Held(holder)
+            Standing::Held(Box::new(holder))
         } else {
             Standing::NameDiffers
         });

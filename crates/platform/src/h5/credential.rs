@@ -312,7 +312,7 @@ async fn standing(app: &App, known: &Known) -> Result<Standing, Problem> {
 async fn holder(app: &App, guest: &super::guest::Guest) -> Result<Holder, Problem> {
     let known = known(app, &guest.visitor)?;
     match standing(app, &known).await? {
-        Standing::Held(holder) => Ok(holder),
+        Standing::Held(holder) => Ok(*holder),
         _ => Err(Problem::NotFound),
     }
 }

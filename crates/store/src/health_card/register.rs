@@ -43,6 +43,20 @@ pub enum Registered {
     NumberContradicts(HealthCardPersonId),
 }
 
+impl Registered {
+    /// Whom the claim met.
+    #[must_use]
+    pub const fn person(self) -> HealthCardPersonId {
+        match self {
+            Self::New(id)
+            | Self::Known(id)
+            | Self::Completed(id)
+            | Self::NameContradicts(id)
+            | Self::NumberContradicts(id) => id,
+        }
+    }
+}
+
 impl Claim {
     /// Prepares a claim; `id` is the one that the person gets if he is new.
     #[must_use]

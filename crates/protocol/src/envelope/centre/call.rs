@@ -200,13 +200,7 @@ impl Calling<'_> {
     pub fn seal(&self, secret: &Secret) -> Result<String, NotJson> {
         let timestamp = self.timestamp_ms.to_string();
         let data: &RawValue = serde_json::from_str(self.data).map_err(|_| NotJson)?;
-        let members = [
-            ("appId", self.app_id),
-            ("orgId", self.org_id),
-            ("timestamp", &timestamp),
-            ("transType", self.trans_type),
-        ];
-        let text = signing::string_to_sign(members.into_iter(), Some(data.get()), OURS, secret);
+        let text = self.string_to_sign(secret);
         let extra = ExtraForm {
             app_id: self.app_id,
             timestamp: &timestamp,
@@ -220,6 +214,21 @@ impl Calling<'_> {
             extra: serde_json::to_string(&extra).map_err(|_| NotJson)?,
         };
         serde_json::to_string(&form).map_err(|_| NotJson)
+    }
+}
+
+impl Calling<'_> {
+    /// The string that [`Calling::seal`] signs: for people who look for their fault.
+    #[must_use]
+    pub fn string_to_sign(&self, secret: &Secret) -> String {
+        let timestamp = self.timestamp_ms.to_string();
+        let members = [
+            ("appId", self.app_id),
+            ("orgId", self.org_id),
+            ("timestamp", &*timestamp),
+            ("transType", self.trans_type),
+        ];
+        signing::string_to_sign(members.into_iter(), Some(self.data.trim()), OURS, secret)
     }
 }
 

@@ -13,7 +13,7 @@ mod charset;
 mod tests;
 
 pub use answer::{Answer, AnswerFault, Told, open_answer};
-pub use call::{Calling, Extra, Received};
+pub use call::{Calling, Extra, NotJson, Received};
 pub use charset::{Charset, NotInCharset};
 
 use super::signing::{Dialect, Empties, SignedAs};

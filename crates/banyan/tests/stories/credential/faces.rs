@@ -1,0 +1,57 @@
+//! Faces: a terminal gets a number for one, and the institution at whose window it stands may use the
+//! number once, for a while.
+
+use banyan_store::on_both_engines;
+use serde_json::{Value, json};
+
+use super::window::{Window, code_of};
+use crate::telling::{MINUTE_MS, Story};
+
+async fn check(window: &Window, auth_no: &str, number: &str) -> Result<Value, (String, String)> {
+    let data = window.data(&[
+        ("outBizNo", number),
+        ("authNo", auth_no),
+        ("photoData", "QUJD"),
+    ]);
+    window.say("cn.nhsa.auth.check", &data, None).await
+}
+
+on_both_engines! {
+    async fn a_face_leads_to_its_person_once(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (window, other) = (Window::of(&story, 1), Window::of(&story, 2));
+        let terminal = Window::terminal(&story, &window.org_id).await;
+        let citizen = &story.citizens[5];
+        let auth_no = terminal.recognise(citizen).await.unwrap();
+        assert_eq!(code_of(check(&other, &auth_no, "1").await), "500008");
+        assert_eq!(code_of(check(&window, "5F0C", "1").await), "500037");
+        // A number that was used before costs nobody his face.
+        assert!(window.say("cn.nhsa.qrcode.get", &window.data(&[("outBizNo", "2")]), Some(&citizen.ec_qr_code)).await.is_ok());
+        assert_eq!(code_of(check(&window, &auth_no, "2").await), "500014");
+        let told = check(&window, &auth_no, "3").await.unwrap();
+        assert_eq!((&told["authNo"], &told["idNo"]), (&json!(auth_no), &json!(citizen.id_no)));
+        assert_eq!(code_of(check(&window, &auth_no, "4").await), "500051");
+        let late = terminal.recognise(citizen).await.unwrap();
+        story.clock.advance_ms(6 * MINUTE_MS);
+        assert_eq!(code_of(check(&window, &late, "5").await), "500051");
+        story.end().await;
+    }
+
+    async fn only_terminals_recognise_and_only_whom_there_is(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let window = Window::of(&story, 1);
+        let citizen = &story.citizens[5];
+        assert_eq!(code_of(window.recognise(citizen).await.map(Value::from)), "-4");
+        let terminal = Window::terminal(&story, &window.org_id).await;
+        let mut other = citizen.clone();
+        other.user_name = "欧阳某某".to_owned();
+        assert_eq!(code_of(terminal.recognise(&other).await.map(Value::from)), "500028");
+        other.id_no = "11010519491231002X".to_owned();
+        assert_eq!(code_of(terminal.recognise(&other).await.map(Value::from)), "500001");
+        let elsewhere = Window { org_id: "99999999999".to_owned(), ..terminal.clone() };
+        assert_eq!(code_of(elsewhere.recognise(citizen).await.map(Value::from)), "500057");
+        // And a terminal is no institution.
+        assert_eq!(code_of(terminal.scan(&citizen.ec_qr_code).await), "500316");
+        story.end().await;
+    }
+}
