@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    appeal, audit, batch, call, callback, conformance, doctor, edge, export, illness, insurer,
-    interface, ledger, migrate, partner, person, sandbox, serve,
+    appeal, audit, batch, call, callback, conformance, credential, doctor, edge, export, illness,
+    insurer, interface, ledger, migrate, partner, person, sandbox, serve,
 };
 
 #[global_allocator]
@@ -48,6 +48,8 @@ enum Command {
     Partner(partner::Options),
     /// 管理人员：导入名册、核实相互矛盾的登记、查看
     Person(person::Options),
+    /// 管理医保电子凭证：查看、解除锁定、清除忘记的密码
+    Credential(credential::Options),
     /// 管理既往症登记：导入、更正、查看分类
     Illness(illness::Options),
     /// 导出理赔、历史案件、现金支付或小药箱台账（CSV 或 Parquet），供精算使用
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Conformance(options) => conformance::run(&options),
         Command::Partner(options) => partner::run(&options),
         Command::Person(options) => person::run(&options),
+        Command::Credential(options) => credential::run(&options),
         Command::Illness(options) => illness::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Ledger(options) => ledger::run(&options),

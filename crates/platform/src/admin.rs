@@ -1,6 +1,7 @@
 //! What operators do with partners and appeals, each act with its entry in the audit.
 
 mod appeals;
+mod credentials;
 mod insurers;
 
 use banyan_protocol::ambient::Randomness;
@@ -14,6 +15,8 @@ use banyan_store::partners::{self, Kind, Partner, Profile};
 use banyan_store::queue::{self, JobKind, Which};
 use banyan_store::supplement::channels::{self, Channel};
 use banyan_store::vault::Vault;
+
+pub use credentials::CredentialStanding;
 
 use crate::app::App;
 use crate::directory::at;

@@ -6,6 +6,7 @@ pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod callback;
 pub(crate) mod conformance;
+pub(crate) mod credential;
 pub(crate) mod doctor;
 pub(crate) mod edge;
 pub(crate) mod export;

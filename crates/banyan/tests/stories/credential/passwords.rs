@@ -209,6 +209,37 @@ on_both_engines! {
         story.end().await;
     }
 
+    async fn an_operator_lifts_the_lock_and_clears_what_was_forgotten(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let window = Window::of(&story, 1);
+        let citizen = &story.citizens[0];
+        let visit = come_in(&story, citizen).await;
+        for _ in 0..5 {
+            let asking = ask(&story, &window, 0).await;
+            enter(&visit, "111112").await;
+            asking.await.unwrap().unwrap_err();
+        }
+        let desk = story.desk();
+        let index = &citizen.ehealth_card_id;
+        let standing = desk.credential(index).await.unwrap();
+        assert!(standing.locked_until_ms.is_some() && standing.has_password);
+        assert!(!standing.masked_name.contains(&citizen.user_name) && !format!("{standing:?}").contains(&citizen.id_no));
+        assert!(desk.unlock_credential(index).await.unwrap());
+        assert!(!desk.unlock_credential(index).await.unwrap());
+        let asking = ask(&story, &window, 0).await;
+        enter(&visit, PASSWORD).await;
+        assert!(asking.await.unwrap().is_ok());
+        assert!(desk.clear_credential_password(index).await.unwrap());
+        assert_eq!(code_of(window.ask_password(citizen, &[]).await), "500042");
+        let new = [("new", "295103"), ("again", "295103")];
+        assert_eq!(visit.submit("/h5/ec/password", "/h5/ec/password", &new).await.status, 303);
+        assert!(desk.credential(index).await.unwrap().has_password);
+        assert!(desk.credential("00").await.is_err());
+        let acts = story.number("SELECT COUNT(*) FROM operator_audit WHERE action LIKE 'credential.%'").await;
+        assert_eq!(acts, 5);
+        story.end().await;
+    }
+
     async fn some_business_needs_none(db: &TestDb) {
         let story = Story::begin_with(db, |settings| settings.credential.password_free = vec!["01302".to_owned()]).await;
         let window = Window::of(&story, 1);
