@@ -14,7 +14,7 @@ use banyan_store::supplement::past_illness::{Entry, Source};
 use banyan_tables::{Cells, Column, Plan, Strangers};
 
 use super::table_file::{self, Format, Report, Survey, Wanted};
-use super::{block_on, desk};
+use super::{block_on, desk, number_from_input};
 use crate::config::ConfigOptions;
 use crate::terminal;
 
@@ -85,12 +85,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }),
         Act::Show => block_on(async {
-            // Not an argument: those stand in the shell's history and in the list of processes.
-            let mut number = String::new();
-            std::io::stdin().read_line(&mut number)?;
-            anyhow::ensure!(!number.trim().is_empty(), "请由标准输入给出证件号码");
+            let number = number_from_input()?;
             let desk = desk(&settings).await?;
-            let entries = desk.past_illnesses(number.trim()).await?;
+            let entries = desk.past_illnesses(&number).await?;
             if entries.is_empty() {
                 terminal::say("没有登记。");
             }

@@ -51,6 +51,16 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
         .block_on(future)
 }
 
+/// A person's number from standard input, without the white space around it. Not an argument: those
+/// stand in the shell's history and in the list of processes.
+pub(crate) fn number_from_input() -> Result<String> {
+    let mut number = String::new();
+    std::io::stdin().read_line(&mut number)?;
+    let number = number.trim();
+    anyhow::ensure!(!number.is_empty(), "请由标准输入给出证件号码");
+    Ok(number.to_owned())
+}
+
 /// The operator's desk over the database that the settings name, its schema up to date.
 pub(crate) async fn desk(settings: &Settings) -> Result<Desk> {
     let master = config::master_key(settings)?;

@@ -23,6 +23,8 @@ pub mod ci00_03_00_03;
 pub mod export;
 pub mod icd10;
 pub mod import;
+pub mod inspection;
+pub mod ledgers;
 pub mod xy00_00_00_03;
 
 use banyan_protocol::result_code::ResultCode;
