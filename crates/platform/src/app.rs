@@ -23,6 +23,7 @@ use crate::journal::JournalBehind;
 use crate::metrics::Meters;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::supplement::icd10::IllnessMap;
+use crate::work::ledgers;
 
 /// A platform, opened. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -174,7 +175,7 @@ impl App {
             .collect::<Result<_, _>>()?;
         let mut node = [0; 8];
         world.random.fill(&mut node);
-        Ok(Self(Arc::new(Parts {
+        let app = Self(Arc::new(Parts {
             environment: settings.environment.environment(),
             switched_off,
             public_url,
@@ -198,7 +199,9 @@ impl App {
             directory,
             illnesses,
             http,
-        })))
+        }));
+        ledgers::begin_derivation(&app).await?;
+        Ok(app)
     }
 
     /// What time it is.

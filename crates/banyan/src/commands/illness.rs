@@ -116,7 +116,8 @@ fn line_of(entry: &Entry) -> String {
     };
     let source = match entry.source {
         Source::Import => "导入".to_owned(),
-        Source::Case(id) => format!("历史案件 {id}"),
+        Source::Case(id) if entry.map_version.is_empty() => format!("历史案件 {id}"),
+        Source::Case(id) => format!("历史案件 {id}（分类表 {}）", entry.map_version),
     };
     let ended = entry.ended.as_ref().map_or_else(String::new, |(ms, by)| {
         format!("  已于 {} 更正（{by}）", at(*ms))

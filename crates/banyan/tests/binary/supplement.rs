@@ -213,7 +213,7 @@ async fn an_operator_sees_who_said_what_of_a_record_and_when() {
     )
     .await;
     let mut second = claim(&place, "A1", "13");
-    second.left.one_fen = Some(2_000_05);
+    second.left.one_fen = Some(200_005);
     keep(&place, partner, 900_010, &[second], 1_760_000_060_000).await;
 
     let history = |more: &[&str]| {

@@ -64,6 +64,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         "V0011__supplement",
         include_str!("../../migrations/V0011__supplement.sql"),
     ),
+    (
+        "V0013__supplement_walks",
+        include_str!("../../migrations/V0013__supplement_walks.sql"),
+    ),
 ];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number

@@ -230,6 +230,7 @@ async fn load(place: &Place, app: &App, persons: u64) -> Result<()> {
     .await?;
     spinner.finish_and_clear();
     let bar = terminal::progress(persons, "装入既往症登记");
+    let origin = super::ORIGIN;
     let now_ms = app.now_ms();
     for chunk in sorted.chunks(CHUNK) {
         let chunk = chunk.to_vec();
@@ -240,7 +241,7 @@ async fn load(place: &Place, app: &App, persons: u64) -> Result<()> {
                     .iter()
                     .map(|(named, person)| {
                         let (service, category) = entry(*person);
-                        past_illness::row(named, service, category, 0, "bench", now_ms)
+                        past_illness::row(named, service, category, 0, origin, now_ms)
                     })
                     .collect();
                 tx.insert_rows(&past_illness::INSERT, &rows)

@@ -11,13 +11,13 @@ use super::insurer::{Insurer, Wanted, cases, done, example, refused};
 use crate::telling::{Story, system_randomness, until_number};
 use crate::visit::come_in;
 
-fn order(status: &str) -> Value {
+pub(super) fn order(status: &str) -> Value {
     json!({ "topic": "hmbYyxInfo", "hmbList": [
         { "psnName": "陈建国", "certno": "359999198503120019", "serviceId": "100005", "status": status },
     ] })
 }
 
-async fn illnesses(insurer: &Insurer, service: &str) -> Value {
+pub(super) async fn illnesses(insurer: &Insurer, service: &str) -> Value {
     let ask = json!({ "idcard": "359999198503120019", "name": "陈建国", "serviceId": service });
     done(&insurer.say(Interface::Ci00030001, &ask).await).clone()
 }
