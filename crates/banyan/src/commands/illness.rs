@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use banyan_platform::admin::Desk;
+use banyan_platform::importing::REPORT_HEAD;
 use banyan_platform::supplement::icd10::IllnessMap;
-use banyan_platform::supplement::import::{COLUMNS, Counts, Import, REPORT_HEAD, Record, Row};
+use banyan_platform::supplement::import::{COLUMNS, Counts, Import, Record, Row};
 use banyan_protocol::wire::{LocalTime, Scalar as _};
 use banyan_store::supplement::past_illness::{Entry, Source};
 use banyan_tables::{Cells, Column, Plan, Strangers};

@@ -13,6 +13,7 @@ pub(crate) mod illness;
 pub(crate) mod insurer;
 pub(crate) mod interface;
 pub(crate) mod ledger;
+pub(crate) mod listening;
 pub(crate) mod migrate;
 pub(crate) mod partner;
 pub(crate) mod person;
