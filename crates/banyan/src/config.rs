@@ -93,6 +93,7 @@ const PLATFORM: Kind = Kind {
         "retention.journal_days",
         "retention.authorisation_days",
         "retention.appeal_days",
+        "retention.ledger_months",
     ],
 };
 

@@ -54,7 +54,7 @@ enum Command {
     Illness(illness::Options),
     /// 导出理赔、历史案件、现金支付或小药箱台账（CSV 或 Parquet），供精算使用
     Export(export::Options),
-    /// 查看商业补充医疗保险台账：合计
+    /// 查看商业补充医疗保险台账：合计、一条记录的历史、剩余免赔额
     Ledger(ledger::Options),
     /// 管理回调：重发若干条，或一段时间内未送达的
     Callback(callback::Options),

@@ -27,7 +27,7 @@ use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_sandbox::{
     Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, InsurerAccess, MztAccess,
     MztChannel, MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHis, SimulatedHospital,
-    Traffic, citizens,
+    SimulatedInsurer, Traffic, citizens,
 };
 use banyan_store::credential::holders;
 use banyan_store::health_card::{Claim, Registered, register_all};
@@ -318,6 +318,7 @@ impl Province {
             hospitals: self.hospitals.clone(),
             his: self.his.clone(),
             mzt: self.mzt.clone(),
+            insurers: self.insurers(),
             citizens: self.citizens.clone(),
             clock: self.world.clock.clone(),
             random: self.world.random.clone(),
@@ -328,6 +329,25 @@ impl Province {
             tracing::info!(?summary, "the traffic has ended");
         });
         self.traffic = Some((stop, task));
+    }
+
+    /// The insurers of the sandbox, ready to call.
+    #[must_use]
+    pub fn insurers(&self) -> Vec<Arc<SimulatedInsurer>> {
+        let ready = |access| -> Result<_> {
+            let http = HttpClient::new(&HttpSettings::default())?;
+            let platform = self.description.platform.parse()?;
+            let (clock, random) = (self.world.clock.clone(), self.world.random.clone());
+            Ok(SimulatedInsurer::new(
+                access, platform, clock, random, http,
+            )?)
+        };
+        let insurers = self.description.insurers.iter().filter_map(|access| {
+            let insurer = ready(access);
+            let unready = |error| tracing::warn!(%error, "an insurer is left out");
+            insurer.map_err(unready).ok().map(Arc::new)
+        });
+        insurers.collect()
     }
 
     /// Does all work that is due, for stories that say themselves when.

@@ -22,6 +22,17 @@ pub(crate) fn complain(error: &anyhow::Error) {
     note(format_args!("错误：{error:#}"));
 }
 
+/// What somebody else wrote, without what would move a terminal's cursor or turn its letters round.
+pub(crate) fn harmless(text: &str) -> String {
+    let turns = |letter: char| {
+        letter.is_control() && letter != '\n'
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|letter| if turns(letter) { '\u{fffd}' } else { letter })
+        .collect()
+}
+
 /// A bar for work of known length; silent where nobody watches.
 pub(crate) fn progress(total: u64, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(total);
@@ -61,4 +72,17 @@ pub(crate) fn start_log(format: LogFormat, default: &str) {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_wrote_can_t_move_the_terminal() {
+        assert_eq!(
+            harmless("a\u{1b}[2Jb\u{202e}c\n𠮷"),
+            "a\u{fffd}[2Jb\u{fffd}c\n𠮷"
+        );
+    }
 }

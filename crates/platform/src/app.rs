@@ -25,6 +25,7 @@ use crate::journal::JournalBehind;
 use crate::metrics::Meters;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::supplement::icd10::IllnessMap;
+use crate::work::ledgers;
 
 /// A platform, opened. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -188,7 +189,7 @@ impl App {
             .collect::<Result<_, _>>()?;
         let mut node = [0; 8];
         world.random.fill(&mut node);
-        Ok(Self(Arc::new(Parts {
+        let app = Self(Arc::new(Parts {
             environment: settings.environment.environment(),
             switched_off,
             public_url,
@@ -216,7 +217,9 @@ impl App {
             directory,
             illnesses,
             http,
-        })))
+        }));
+        ledgers::begin_derivation(&app).await?;
+        Ok(app)
     }
 
     /// What time it is.

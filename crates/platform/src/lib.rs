@@ -13,6 +13,7 @@ pub mod directory;
 pub mod docs;
 pub mod h5;
 pub mod health_card;
+pub mod importing;
 pub mod inbound;
 pub mod journal;
 pub mod living_code;

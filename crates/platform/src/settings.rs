@@ -4,6 +4,7 @@
 //! unit in their name.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use banyan_protocol::credential::dictionaries::BusinessType;
@@ -246,6 +247,11 @@ pub struct Retention {
     pub authorisation_days: u32,
     /// Appeals that ended, with what was written in them.
     pub appeal_days: u32,
+    /// Records of the insurers' ledgers after their last word, with all versions and what cases
+    /// said of illnesses; months of 31 days. Absent: for ever. A scheme asks about past illnesses
+    /// and settles claims over many years, and by which law its papers are kept is for the operator
+    /// to say, not for a default to guess.
+    pub ledger_months: Option<NonZeroU32>,
 }
 
 impl Default for Settings {
@@ -388,6 +394,7 @@ impl Default for Retention {
             journal_days: 3 * 365,
             authorisation_days: 180,
             appeal_days: 3 * 365,
+            ledger_months: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! historical cases, five hundred at a time.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use banyan_client::{CallFault, HostGuard, HttpClient};
@@ -148,25 +149,64 @@ impl SimulatedInsurer {
         let mut migrated = Migrated::default();
         while migrated.cases < cases {
             let until = cases.min(migrated.cases + MAX_ROWS_PER_CALL);
-            let rows: Vec<Value> = (migrated.cases..until)
-                .filter_map(|number| {
-                    let citizen = citizens.get(number % citizens.len().max(1))?;
-                    Some(self.historical_case(number, citizen))
-                })
-                .collect();
+            let rows = self.cases(migrated.cases..until, citizens);
             if rows.is_empty() {
                 break;
             }
-            let business = json!({ "data": { "topic": "hmbExtInfo", "hmbList": rows } });
-            let answered = self
-                .call(Interface::Xy00000003, &business.to_string())
-                .await?;
-            done(answered)?;
+            self.hand_over(rows).await?;
             migrated.cases = until;
             migrated.calls += 1;
             through(migrated.cases);
         }
         Ok(migrated)
+    }
+
+    /// Asks which past illnesses somebody is known to have, for its first service; gives whether
+    /// there are any.
+    ///
+    /// # Errors
+    /// See [`PartnerFault`].
+    pub async fn look_up(&self, citizen: &Citizen) -> Result<bool, PartnerFault> {
+        let mut asked = json!({ "idcard": citizen.id_no, "name": citizen.user_name });
+        if let Some(service) = self.service_ids.first() {
+            asked["serviceId"] = service.as_str().into();
+        }
+        let business = json!({ "data": asked }).to_string();
+        let answered = done(self.call(Interface::Ci00030001, &business).await?)?;
+        Ok(answered.data["past_illness_check"] == "1")
+    }
+
+    /// Hands over the cases with these numbers in one call; handed over again they change nothing.
+    ///
+    /// # Errors
+    /// See [`PartnerFault`].
+    pub async fn hand_over_cases(
+        &self,
+        numbers: Range<usize>,
+        citizens: &[Citizen],
+    ) -> Result<(), PartnerFault> {
+        self.hand_over(self.cases(numbers, citizens)).await
+    }
+
+    async fn hand_over(&self, rows: Vec<Value>) -> Result<(), PartnerFault> {
+        let business = json!({ "data": { "topic": "hmbExtInfo", "hmbList": rows } }).to_string();
+        done(self.call(Interface::Xy00000003, &business).await?)?;
+        Ok(())
+    }
+
+    fn cases(&self, numbers: Range<usize>, citizens: &[Citizen]) -> Vec<Value> {
+        numbers
+            .filter_map(|number| {
+                let citizen = citizens.get(number % citizens.len().max(1))?;
+                Some(self.historical_case(number, citizen))
+            })
+            .collect()
+    }
+
+    /// Its appid.
+    #[must_use]
+    pub fn app_id(&self) -> &str {
+        &self.app_id
     }
 
     /// The historical case with this number: one invoice of somebody who was ill.

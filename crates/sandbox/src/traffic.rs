@@ -2,7 +2,8 @@
 //!
 //! One message at a time, about two a second in all, drawn from the randomness that it is given:
 //! queries at register windows, a few debts reported, some paid, a few revoked, anonymous ones
-//! given a name, entry links and queries by 闽政通. It is bounded: each hospital keeps at most so
+//! given a name, entry links and queries by 闽政通; now and then an insurer's look-up, seldom a few
+//! of its cases. It is bounded: each hospital keeps at most so
 //! many open debts, and then only settles. When the platform is away it waits, longer each time
 //! up to a limit, sends again what was swallowed, and goes on.
 
@@ -18,7 +19,13 @@ use tokio::sync::watch;
 use crate::http_server::stops;
 use crate::{
     Citizen, Debt, LedgerEntry, MztChannel, PartnerFault, SimulatedHis, SimulatedHospital,
+    SimulatedInsurer,
 };
+
+/// Of so many messages one is an insurer's.
+const INSURER_ONE_IN: u32 = 12;
+/// Cases that an insurer has to hand over.
+const MOST_CASES: u32 = 2_000;
 
 /// Who talks, about whom, and how fast.
 #[derive(Debug)]
@@ -29,6 +36,8 @@ pub struct Traffic {
     pub his: Option<Arc<SimulatedHis>>,
     /// 闽政通.
     pub mzt: Arc<MztChannel>,
+    /// Insurers of supplementary schemes.
+    pub insurers: Vec<Arc<SimulatedInsurer>>,
     /// The patients.
     pub citizens: Arc<[Citizen]>,
     /// When debts arise.
@@ -156,6 +165,11 @@ impl Traffic {
         {
             return Some(self.through_the_edge(his).await);
         }
+        if let Some(insurer) = self.pick(&self.insurers)
+            && self.below_u32(INSURER_ONE_IN) == 0
+        {
+            return Some(self.insure(insurer).await);
+        }
         let hospital = self.pick(&self.hospitals)?;
         let citizen = self.pick(&self.citizens)?;
         let is_full = hospital.entries_where(is_unpaid).len() >= self.pace.max_open;
@@ -199,6 +213,31 @@ impl Traffic {
         };
         Tried {
             from: his.org_id().to_owned(),
+            interface,
+            messages: 1,
+            outcome,
+        }
+    }
+
+    /// Cases have numbers of a bounded range and are the same for the same number, so that they come
+    /// to an end.
+    async fn insure(&self, insurer: &SimulatedInsurer) -> Tried {
+        let citizen = self.pick(&self.citizens);
+        let (interface, outcome) = match citizen {
+            Some(citizen) if self.below_u32(8) > 0 => {
+                let outcome = insurer.look_up(citizen).await.map(|_| ());
+                (Interface::Ci00030001, outcome)
+            }
+            _ => {
+                let first = usize::try_from(self.below_u32(MOST_CASES)).unwrap_or(0);
+                let count = 1 + usize::try_from(self.below_u32(5)).unwrap_or(0);
+                let numbers = first..first + count;
+                let outcome = insurer.hand_over_cases(numbers, &self.citizens).await;
+                (Interface::Xy00000003, outcome)
+            }
+        };
+        Tried {
+            from: insurer.app_id().to_owned(),
             interface,
             messages: 1,
             outcome,
@@ -381,6 +420,7 @@ mod tests {
             hospitals: hospitals.clone(),
             his: None,
             mzt: Arc::new(mzt_at(&platform.url(), http)),
+            insurers: Vec::new(),
             citizens: citizens(20).into(),
             clock: clock(),
             random: Arc::new(SeededRandomness::new(11)),

@@ -18,13 +18,12 @@ use banyan_protocol::wire;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde_json::json;
-use tokio::runtime::Runtime;
 
 use super::people::{ITEM_NAME, People, Person};
 use super::place::Place;
 use super::platform::{Hospital, Platform, runtime};
 use super::table::{Figure, Table, Target};
-use super::wire_load::{self, Outcome, Prepared, Round};
+use super::wire_load::{self, Callers, Outcome, Prepared};
 use super::{Options, cores, median};
 use crate::terminal;
 
@@ -140,7 +139,11 @@ fn at_size(options: &Options, items: u64) -> Result<Figures> {
         options,
         people,
         platform: &platform,
-        callers: &callers,
+        callers: Callers {
+            runtime: &callers,
+            address: platform.address(),
+            connections: options.connections as usize,
+        },
     };
     bench.rounds()
 }
@@ -149,7 +152,7 @@ struct Bench<'a> {
     options: &'a Options,
     people: People,
     platform: &'a Platform,
-    callers: &'a Runtime,
+    callers: Callers<'a>,
 }
 
 impl Bench<'_> {
@@ -223,7 +226,9 @@ impl Bench<'_> {
             }
         });
         *asked += count;
-        self.play(requests, SUCCESS, longest, false).context("查询")
+        self.callers
+            .play(requests, SUCCESS, longest)
+            .context("查询")
     }
 
     fn echo_requests(&self, reply_size: usize) -> Arc<Vec<Prepared>> {
@@ -240,25 +245,9 @@ impl Bench<'_> {
     }
 
     fn echo_round(&self, requests: &Arc<Vec<Prepared>>, longest: Duration) -> Result<Outcome> {
-        self.play(requests.clone(), "0000", longest, true)
+        self.callers
+            .echo(requests.clone(), longest)
             .context("空应答")
-    }
-
-    fn play(
-        &self,
-        requests: Arc<Vec<Prepared>>,
-        must_contain: &'static str,
-        longest: Duration,
-        repeat: bool,
-    ) -> Result<Outcome> {
-        let round = Round {
-            address: self.platform.address(),
-            connections: self.options.connections as usize,
-            longest,
-            must_contain,
-            repeat,
-        };
-        self.callers.block_on(wire_load::play(requests, round))
     }
 
     /// Opens the samples and holds them against what is known of each person.

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use banyan_protocol::envelope::{CONTENT_TYPE, SIGN_VERSION, SIGN_VERSION_HEADER};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 /// A request, ready to be written, and whom it is about.
@@ -39,6 +40,49 @@ pub(super) struct Round {
     pub(super) must_contain: &'static str,
     /// Whether the requests are sent again and again; each only once otherwise.
     pub(super) repeat: bool,
+}
+
+/// Callers of one server.
+#[derive(Clone, Copy)]
+pub(super) struct Callers<'a> {
+    pub(super) runtime: &'a Runtime,
+    pub(super) address: SocketAddr,
+    pub(super) connections: usize,
+}
+
+impl Callers<'_> {
+    /// Sends each request once.
+    pub(super) fn play(
+        self,
+        requests: Arc<Vec<Prepared>>,
+        must_contain: &'static str,
+        longest: Duration,
+    ) -> Result<Outcome> {
+        self.round(requests, must_contain, longest, false)
+    }
+
+    /// Sends the requests again and again to the path of [`super::query::echo`], whose answer is
+    /// nothing but noughts.
+    pub(super) fn echo(self, requests: Arc<Vec<Prepared>>, longest: Duration) -> Result<Outcome> {
+        self.round(requests, "0000", longest, true)
+    }
+
+    fn round(
+        self,
+        requests: Arc<Vec<Prepared>>,
+        must_contain: &'static str,
+        longest: Duration,
+        repeat: bool,
+    ) -> Result<Outcome> {
+        let round = Round {
+            address: self.address,
+            connections: self.connections,
+            longest,
+            must_contain,
+            repeat,
+        };
+        self.runtime.block_on(play(requests, round))
+    }
 }
 
 /// What a round came to.

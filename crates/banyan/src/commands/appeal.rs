@@ -85,10 +85,13 @@ async fn act(desk: &Desk, act: &Act) -> Result<()> {
             let opened = desk.show_appeal(AppealId(*id)).await?;
             let names = names(desk).await?;
             terminal::say(line(&opened.appeal, &names));
-            terminal::say(format_args!("说明：{}", harmless(&opened.text)));
-            terminal::say(format_args!("联系电话：{}", harmless(&opened.contact)));
+            terminal::say(format_args!("说明：{}", terminal::harmless(&opened.text)));
+            terminal::say(format_args!(
+                "联系电话：{}",
+                terminal::harmless(&opened.contact)
+            ));
             if let Some(answer) = &opened.answer {
-                terminal::say(format_args!("答复：{}", harmless(answer)));
+                terminal::say(format_args!("答复：{}", terminal::harmless(answer)));
             }
             terminal::say("进度：");
             for progress in &opened.steps {
@@ -133,23 +136,12 @@ fn line(appeal: &Appeal, names: &[(PartnerId, String)]) -> String {
         time(appeal.created_ms),
         appeal.item,
         reason(appeal.reason),
-        harmless(hospital)
+        terminal::harmless(hospital)
     )
 }
 
 fn time(at_ms: i64) -> String {
     LocalTime::from_epoch_ms(at_ms).render().into_owned()
-}
-
-/// What a citizen wrote, without what would move a terminal's cursor or turn its letters round.
-fn harmless(text: &str) -> String {
-    let turns = |letter: char| {
-        letter.is_control() && letter != '\n'
-            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .map(|letter| if turns(letter) { '\u{fffd}' } else { letter })
-        .collect()
 }
 
 const fn reason(reason: Reason) -> &'static str {
@@ -183,18 +175,5 @@ const fn step(step: Step) -> &'static str {
         Step::Rejected => "不成立",
         Step::SettledPaid => "记录已缴清，随之了结",
         Step::SettledRevoked => "记录由医院撤销，随之了结",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_somebody_wrote_can_t_move_the_terminal() {
-        assert_eq!(
-            harmless("a\u{1b}[2Jb\u{202e}c\n𠮷"),
-            "a\u{fffd}[2Jb\u{fffd}c\n𠮷"
-        );
     }
 }

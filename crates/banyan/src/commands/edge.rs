@@ -3,13 +3,12 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use banyan_edge::{Edge, EdgeServer};
 
-use super::serve::stopped;
+use super::listening::{Listening, ServerOptions, stopped};
 use super::{block_on, real_world};
-use crate::config::ConfigOptions;
-use crate::terminal::{self, LogFormat};
+use crate::terminal;
 
 /// 启动医院前置机
 #[derive(Debug, clap::Args)]
@@ -27,36 +26,31 @@ use crate::terminal::{self, LogFormat};
 每一项也可用环境变量给出，如 BANYAN_EDGE_SECRET。启动后打开 / 看状态，/docs 看接口。")]
 pub(crate) struct Options {
     #[command(flatten)]
-    config: ConfigOptions,
-    /// 日志格式
-    #[arg(long, value_enum, default_value = "json", env = "BANYAN_LOG_FORMAT")]
-    log_format: LogFormat,
+    server: ServerOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     be_small();
-    terminal::start_log(options.log_format, "info");
-    let settings = options.config.read_edge()?;
+    terminal::start_log(options.server.log_format, "info");
+    let settings = options.server.config.read_edge()?;
     block_on(async {
-        let listener = std::net::TcpListener::bind(settings.listen).with_context(|| {
-            format!(
-                "监听 {}（端口若被占用，请以配置项 listen 或环境变量 BANYAN_EDGE_LISTEN 换一个）",
-                settings.listen
-            )
-        })?;
-        let address = listener.local_addr()?;
-        let scheme = if settings.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let listening = Listening::on(
+            settings.listen,
+            "BANYAN_EDGE_LISTEN",
+            settings.tls.is_some(),
+        )?;
         if settings.public_url.is_none() && settings.listen.ip().is_unspecified() {
             anyhow::bail!(
                 "请设置 public_url：平台以它回调本院，{} 不是平台能到达的地址",
                 settings.listen
             );
         }
-        let edge = Edge::open(settings, real_world(), &format!("{scheme}://{address}")).await?;
+        let edge = Edge::open(settings, real_world(), &listening.url()).await?;
+        let Listening {
+            listener,
+            address,
+            scheme,
+        } = listening;
         let server = EdgeServer::start(edge, listener, true).await?;
         tracing::info!(
             %address,

@@ -7,14 +7,15 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use banyan_platform::admin::Desk;
+use banyan_platform::importing::REPORT_HEAD;
 use banyan_platform::supplement::icd10::IllnessMap;
-use banyan_platform::supplement::import::{COLUMNS, Counts, Import, REPORT_HEAD, Record, Row};
+use banyan_platform::supplement::import::{COLUMNS, Counts, Import, Record, Row};
 use banyan_protocol::wire::{LocalTime, Scalar as _};
 use banyan_store::supplement::past_illness::{Entry, Source};
 use banyan_tables::{Cells, Column, Plan, Strangers};
 
 use super::table_file::{self, Format, Report, Survey, Wanted};
-use super::{block_on, desk};
+use super::{block_on, desk, number_from_input};
 use crate::config::ConfigOptions;
 use crate::terminal;
 
@@ -85,12 +86,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }),
         Act::Show => block_on(async {
-            // Not an argument: those stand in the shell's history and in the list of processes.
-            let mut number = String::new();
-            std::io::stdin().read_line(&mut number)?;
-            anyhow::ensure!(!number.trim().is_empty(), "请由标准输入给出证件号码");
+            let number = number_from_input()?;
             let desk = desk(&settings).await?;
-            let entries = desk.past_illnesses(number.trim()).await?;
+            let entries = desk.past_illnesses(&number).await?;
             if entries.is_empty() {
                 terminal::say("没有登记。");
             }
@@ -119,7 +117,8 @@ fn line_of(entry: &Entry) -> String {
     };
     let source = match entry.source {
         Source::Import => "导入".to_owned(),
-        Source::Case(id) => format!("历史案件 {id}"),
+        Source::Case(id) if entry.map_version.is_empty() => format!("历史案件 {id}"),
+        Source::Case(id) => format!("历史案件 {id}（分类表 {}）", entry.map_version),
     };
     let ended = entry.ended.as_ref().map_or_else(String::new, |(ms, by)| {
         format!("  已于 {} 更正（{by}）", at(*ms))

@@ -14,6 +14,7 @@ pub(crate) mod illness;
 pub(crate) mod insurer;
 pub(crate) mod interface;
 pub(crate) mod ledger;
+pub(crate) mod listening;
 pub(crate) mod migrate;
 pub(crate) mod partner;
 pub(crate) mod person;
@@ -50,6 +51,16 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> 
         .build()
         .context("启动运行时")?
         .block_on(future)
+}
+
+/// A person's number from standard input, without the white space around it. Not an argument: those
+/// stand in the shell's history and in the list of processes.
+pub(crate) fn number_from_input() -> Result<String> {
+    let mut number = String::new();
+    std::io::stdin().read_line(&mut number)?;
+    let number = number.trim();
+    anyhow::ensure!(!number.is_empty(), "请由标准输入给出证件号码");
+    Ok(number.to_owned())
 }
 
 /// The operator's desk over the database that the settings name, its schema up to date.

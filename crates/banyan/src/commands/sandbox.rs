@@ -9,7 +9,7 @@ use banyan::province::{Plan, Province};
 use banyan_platform::settings::Settings;
 use banyan_sandbox::SandboxDescription;
 
-use super::serve::stopped;
+use super::listening::stopped;
 use super::{block_on, real_world};
 use crate::terminal::{self, LogFormat};
 

@@ -4,7 +4,7 @@ use banyan_store::ids::PartnerId;
 use banyan_store::supplement::content::Content;
 use banyan_store::supplement::{Named, claims, past_illness};
 
-use crate::place::Place;
+use crate::place::{Place, after};
 use crate::process::run;
 
 const NUMBER: &str = "11010519491231002X";
@@ -19,8 +19,17 @@ async fn known(place: &Place, number: &str) -> Vec<String> {
 
 /// Two claims, one of them with nonsense in it.
 async fn keep_claims(place: &Place) {
+    let claims = [
+        claim(place, "A,1", "12.5"),
+        claim(place, "=B", "claimTota3l"),
+    ];
+    run(&mut place.banyan(&["migrate"])).success();
+    keep(place, PartnerId(1), 900_000, &claims, 1_760_000_000_000).await;
+}
+
+fn claim(place: &Place, case_no: &str, total: &str) -> claims::Claim {
     let vault = place.vault();
-    let claim = |case_no: &'static str, total: &'static str| claims::Claim {
+    claims::Claim {
         service_id: "100005".to_owned(),
         case_no: case_no.to_owned(),
         named: Named::new(&vault, NUMBER, "张三"),
@@ -35,15 +44,20 @@ async fn keep_claims(place: &Place) {
             "claimTotal" => Some(total),
             _ => None,
         }),
-    };
-    let claims = [claim("A,1", "12.5"), claim("=B", "claimTota3l")];
-    let ready = claims::ready(&vault, PartnerId(1), 900_000..900_002, &claims).unwrap();
-    run(&mut place.banyan(&["migrate"])).success();
+    }
+}
+
+async fn keep(
+    place: &Place,
+    partner: PartnerId,
+    first_id: i64,
+    claims: &[claims::Claim],
+    now_ms: i64,
+) {
+    let ids = first_id..first_id + 10;
+    let ready = claims::ready(&place.vault(), partner, ids, claims).unwrap();
     place
-        .with_db(async |db| {
-            db.write(move |tx| claims::keep(tx, &ready, 1_760_000_000_000))
-                .await
-        })
+        .with_db(async |db| db.write(move |tx| claims::keep(tx, &ready, now_ms)).await)
         .await;
 }
 
@@ -169,4 +183,94 @@ async fn a_ledger_leaves_without_identities_unless_they_are_asked_for() {
             .success();
         assert!(said.contains("已导出 0 行"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn an_operator_sees_who_said_what_of_a_record_and_when() {
+    let place = Place::sqlite();
+    let add = [
+        "partner",
+        "add",
+        "--kind",
+        "insurer",
+        "--name",
+        "榕城保险",
+        "--level",
+        "4",
+        "--service",
+        "100005",
+    ];
+    let app_id = after(&run(&mut place.banyan(&add)).success(), "appId：")
+        .unwrap()
+        .to_owned();
+    let partner = PartnerId(place.number("SELECT id FROM partner").await);
+    keep(
+        &place,
+        partner,
+        900_000,
+        &[claim(&place, "A1", "12.5")],
+        1_760_000_000_000,
+    )
+    .await;
+    let mut second = claim(&place, "A1", "13");
+    second.left.one_fen = Some(200_005);
+    keep(&place, partner, 900_010, &[second], 1_760_000_060_000).await;
+
+    let history = |more: &[&str]| {
+        let asked = [
+            "ledger",
+            "history",
+            "claims",
+            "--service",
+            "100005",
+            "--case-no",
+        ];
+        run(&mut place.banyan(&[&asked[..], more].concat()))
+    };
+    let said = history(&["A1"]).success();
+    let expected = format!(
+        "渠道 榕城保险（{app_id}）
+  第 1 版  2025-10-09 16:53:20
+    caseNo：A1
+    certno：110*************2X
+    psnName：＊三
+    claimTotal：12.5
+  第 2 版  2025-10-09 16:54:20
+    claimTotal：13
+"
+    );
+    assert_eq!(said, expected);
+    assert!(history(&["A2"]).success().contains("没有这条记录"));
+    let stranger = history(&["A1", "--channel", "nobody"]).failure();
+    assert!(stranger.contains("没有这个保险渠道"), "{stranger}");
+
+    let unexplained = history(&["A1", "--identities"]).failure();
+    assert!(unexplained.contains("--reason"), "{unexplained}");
+    let whole = history(&["A1", "--identities", "--reason", "本人申请复核"]).success();
+    assert!(whole.contains(NUMBER) && whole.contains("张三"), "{whole}");
+    let looks = |detail: &'static str| place.number(detail);
+    assert_eq!(
+        looks("SELECT COUNT(*) FROM operator_audit WHERE action = 'ledger.history' AND target = 'claims 100005/A1' AND detail = 'masked; 2 versions'").await,
+        1
+    );
+    assert_eq!(
+        looks("SELECT COUNT(*) FROM operator_audit WHERE action = 'ledger.history' AND detail = 'with identities: 本人申请复核; 2 versions'").await,
+        1
+    );
+
+    std::fs::write(place.path().join("number"), format!("{NUMBER}\n")).unwrap();
+    let left = |year: &str| {
+        let number = std::fs::File::open(place.path().join("number")).unwrap();
+        let mut command = place.banyan(&["ledger", "left", "--service", "100005", "--year", year]);
+        let shown = command.stdin(number).output().unwrap();
+        String::from_utf8(shown.stdout).unwrap()
+    };
+    assert_eq!(
+        left("2025"),
+        "责任 1 剩余免赔额：2000.05 元\n责任 2 剩余免赔额：未提供\n责任 4 剩余免赔额：未提供\n"
+    );
+    assert!(left("2024").contains("没有理赔记录"));
+    let looked = "SELECT COUNT(*) FROM operator_audit WHERE action = 'ledger.left' \
+                  AND target NOT LIKE '%1949%'";
+    assert_eq!(place.number(looked).await, 2);
 }

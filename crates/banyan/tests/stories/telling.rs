@@ -88,7 +88,21 @@ impl Story {
     pub(crate) async fn begin_with(db: &TestDb, adjust: fn(&mut Settings)) -> Self {
         crate::privacy::listen();
         let folder = tempfile::tempdir().expect("a folder");
-        let clock = StoryClock::new();
+        Self::start(db, folder, StoryClock::new(), adjust).await
+    }
+
+    /// The same province stopped and started again with other settings.
+    pub(crate) async fn again_with(self, db: &TestDb, adjust: fn(&mut Settings)) -> Self {
+        self.province.stop().await;
+        Self::start(db, self.folder, self.clock, adjust).await
+    }
+
+    async fn start(
+        db: &TestDb,
+        folder: TempDir,
+        clock: StoryClock,
+        adjust: fn(&mut Settings),
+    ) -> Self {
         let world = World {
             clock: Arc::new(clock.clone()),
             random: system_randomness(),

@@ -38,12 +38,7 @@ pub(super) async fn call(State(edge): State<Edge>, Part(code): Part, body: Body)
 }
 
 fn outbound(code: &str) -> Result<Interface, Reply> {
-    let callable = |interface: &Interface| {
-        let spec = interface.spec();
-        spec.direction == Direction::ToPlatform
-            && spec.availability == Availability::Available
-            && matches!(spec.route, Route::Path(_))
-    };
+    let callable = |interface: &Interface| is_callable(interface.spec());
     Interface::from_code(code).filter(callable).ok_or_else(|| {
         let codes: Vec<_> = Interface::ALL
             .iter()
@@ -55,6 +50,13 @@ fn outbound(code: &str) -> Result<Interface, Reply> {
             format!("没有这个可调用的接口；可用的有：{}", codes.join("、")),
         )
     })
+}
+
+/// Whether a hospital calls this interface, and at a path of its own.
+pub(crate) fn is_callable(spec: &Spec) -> bool {
+    spec.direction == Direction::ToPlatform
+        && spec.availability == Availability::Available
+        && matches!(spec.route, Route::Path(_))
 }
 
 /// Whether a call of this interface may leave out this member. A number under which something is

@@ -6,7 +6,7 @@
 //! time (429).
 
 mod body;
-mod call;
+pub(crate) mod call;
 mod health_card;
 mod overdue;
 mod pages;

@@ -1,7 +1,7 @@
 //! The table of everything that a HIS can call, from which the page and the OpenAPI document are
 //! made. A test holds it against the router.
 
-use banyan_protocol::catalogue::{Availability, Direction, Interface, Route as Found, Spec};
+use banyan_protocol::catalogue::{Interface, Spec};
 use banyan_protocol::dictionaries::ItemState;
 use banyan_protocol::health_card::org_ehc_001::AuthUrlReply;
 use banyan_protocol::health_card::org_ehc_002::AuthResultReply;
@@ -12,6 +12,7 @@ use banyan_protocol::overdue::org_mdl_004::EntryLinkReply;
 use banyan_protocol::wire::{Field, Message as _};
 
 use super::member::{Member, Shape, members};
+use crate::api::call::is_callable;
 use crate::api::shapes;
 
 /// A path and what it does.
@@ -250,9 +251,6 @@ fn own() -> Vec<Route> {
 
 /// An interface by its code, where it is one that hospitals call.
 fn call(spec: &'static Spec) -> Option<Route> {
-    let is_callable = spec.direction == Direction::ToPlatform
-        && spec.availability == Availability::Available
-        && matches!(spec.route, Found::Path(_));
     let path = format!("/v1/call/{}", spec.code);
     let mut body = members(spec.request);
     for member in &mut body {
@@ -261,7 +259,7 @@ fn call(spec: &'static Spec) -> Option<Route> {
             member.note = format!("可省略，由前置机填写。{}", member.note);
         }
     }
-    is_callable.then(|| Route {
+    is_callable(spec).then(|| Route {
         body: Some(body),
         ..post(CALL, spec.code, &path, spec.name)
             .about(&format!(

@@ -4,17 +4,15 @@
 //! off goes on where it stopped: nothing is done twice, and nothing of the report is lost or said
 //! twice. The report names lines and reasons, nobody's data.
 
-use std::fmt::Write as _;
-
 use banyan_protocol::ambient::SharedClock;
 use banyan_store::db::{Db, StoreError};
 use banyan_store::health_card::{Claim, Registered, register_all};
 use banyan_store::ids::{HealthCardPersonId, Ids};
-use banyan_store::imports::{self, Progress};
 use banyan_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Stated, psn_no};
+use crate::importing::{ImportError, ReportLine, Standing, report};
 
 /// The members of a record, in the order in which documents name them; the first three must be
 /// there.
@@ -27,9 +25,6 @@ pub const COLUMNS: [&str; 7] = [
     "mobilePhone",
     "psnNo",
 ];
-
-/// How a report begins: a mark by which spreadsheets know UTF-8, and the names of its columns.
-pub const REPORT_HEAD: &str = "\u{FEFF}行号,结果,原因\r\n";
 
 /// A record of a file, as text. `Debug` shows nothing of it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -79,13 +74,10 @@ pub struct Counts {
 /// An import under way.
 #[derive(Debug)]
 pub struct Import {
-    db: Db,
     vault: Vault,
     ids: Ids,
     clock: SharedClock,
-    file: [u8; 32],
-    progress: Progress,
-    counts: Counts,
+    standing: Standing<Counts>,
 }
 
 /// Makes batches of records.
@@ -105,17 +97,6 @@ pub struct Batch {
     bad: Vec<(u64, String)>,
 }
 
-/// Why an import does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The database.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// The same file is imported by somebody else.
-    #[error("同一文件正由另一进程导入，或其导入已结束")]
-    Elsewhere,
-}
-
 impl Import {
     /// Takes up the import of the file with this digest.
     ///
@@ -127,39 +108,30 @@ impl Import {
         clock: SharedClock,
         file: [u8; 32],
     ) -> Result<Self, StoreError> {
-        let progress = imports::progress(&db, &file).await?.unwrap_or_default();
-        let counts = match progress.counts.as_str() {
-            "" => Counts::default(),
-            text => serde_json::from_str(text)
-                .map_err(|_| StoreError::Corrupt("person_import.counts".to_owned()))?,
-        };
         Ok(Self {
             ids: Ids::of_persons(db.clone()),
-            db,
             vault,
             clock,
-            file,
-            progress,
-            counts,
+            standing: Standing::open(db, file).await?,
         })
     }
 
     /// Records that are done, from the file's beginning.
     #[must_use]
     pub fn records_done(&self) -> u64 {
-        self.progress.records_done.unsigned_abs()
+        self.standing.progress.records_done.unsigned_abs()
     }
 
     /// Whether the whole file is done.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        self.progress.done
+        self.standing.progress.done
     }
 
     /// What everything done so far came to.
     #[must_use]
     pub const fn counts(&self) -> Counts {
-        self.counts
+        self.standing.counts
     }
 
     /// The length up to which the report is certain to have been written before the last batch, in
@@ -167,8 +139,8 @@ impl Import {
     #[must_use]
     pub fn report(&self) -> (u64, &str) {
         (
-            self.progress.report_bytes.unsigned_abs(),
-            &self.progress.last_report,
+            self.standing.progress.report_bytes.unsigned_abs(),
+            &self.standing.progress.last_report,
         )
     }
 
@@ -186,25 +158,13 @@ impl Import {
     /// # Errors
     /// See [`ImportError`].
     pub async fn commit(&mut self, batch: Batch, is_last: bool) -> Result<&str, ImportError> {
-        let (vault, file, now_ms) = (self.vault.clone(), self.file, self.clock.now_ms());
-        let (before, counts) = (self.progress.clone(), self.counts);
-        let (to, counts) = self
-            .db
-            .write(move |tx| -> Result<_, ImportError> {
+        let (vault, now_ms) = (self.vault.clone(), self.clock.now_ms());
+        self.standing
+            .commit(batch.records, is_last, now_ms, move |tx, counts| {
                 let outcomes = register_all(tx, &vault, &batch.claims, "import", now_ms)?;
-                let mut counts = counts;
-                let last_report = batch.report(&outcomes, &mut counts);
-                let said = serde_json::json!(counts).to_string();
-                let to = before.after(batch.records, said, last_report, is_last);
-                if !imports::advance(tx, &file, before.records_done, &to, now_ms)? {
-                    return Err(ImportError::Elsewhere);
-                }
-                Ok((to, counts))
+                Ok(batch.report(&outcomes, counts))
             })
-            .await?;
-        self.progress = to;
-        self.counts = counts;
-        Ok(&self.progress.last_report)
+            .await
     }
 }
 
@@ -248,7 +208,7 @@ impl Batch {
 
     /// Lines of the report, in their order in the file.
     fn report(&self, outcomes: &[Registered], counts: &mut Counts) -> String {
-        let mut entries: Vec<(u64, &str, &str)> = Vec::new();
+        let mut entries: Vec<ReportLine<'_>> = Vec::new();
         for (line, reason) in &self.bad {
             counts.bad += 1;
             entries.push((*line, "未导入", reason));
@@ -273,12 +233,7 @@ impl Batch {
             *count += 1;
             entries.extend(said.map(|(result, reason)| (*line, result, reason)));
         }
-        entries.sort_by_key(|(line, ..)| *line);
-        let mut text = String::new();
-        for (line, result, reason) in entries {
-            let _infallible = write!(text, "{line},{result},{}\r\n", reason.replace(',', "，"));
-        }
-        text
+        report(entries)
     }
 }
 

@@ -16,20 +16,8 @@ use banyan_store::supplement::{Page, Record, cases, claims, medicine_box, paymen
 use banyan_store::vault::Vault;
 use banyan_store::{journal, partners};
 
+use super::ledgers::{Identity, Ledger, is_amount};
 use crate::admin::{AdminError, Desk};
-
-/// Which ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ledger {
-    /// 理赔信息
-    Claims,
-    /// 历史案件
-    Cases,
-    /// 现金支付
-    Payments,
-    /// 小药箱
-    MedicineBox,
-}
 
 /// A column of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +67,7 @@ impl Export {
                 .into_iter()
                 .map(|partner| (partner.id, partner.profile.app_id))
                 .collect(),
-            columns: ledger.columns(identities),
+            columns: columns(ledger, identities),
             after: Some(0),
             desk,
         };
@@ -133,7 +121,7 @@ impl Export {
             Cell::Text(number.map(|number| pseudonym(&self.desk.vault, number))),
         ];
         for (place, field) in self.ledger.fields().iter().enumerate() {
-            if !self.identities && is_identity(field) {
+            if !self.identities && Identity::of(field).is_some() {
                 continue;
             }
             let text = content.at(place);
@@ -164,62 +152,33 @@ impl Export {
     }
 }
 
-impl Ledger {
-    /// As operators call it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Claims => "claims",
-            Self::Cases => "cases",
-            Self::Payments => "payments",
-            Self::MedicineBox => "medicine-box",
+/// The columns of a ledger's table.
+fn columns(ledger: Ledger, identities: bool) -> Vec<Column> {
+    let text = |name: &str| Column {
+        name: name.to_owned(),
+        is_number: false,
+    };
+    let number = |name: String| Column {
+        name,
+        is_number: true,
+    };
+    let mut columns = vec![
+        text("channel"),
+        number("version".to_owned()),
+        text("first_at"),
+        text("changed_at"),
+        text("person"),
+    ];
+    for field in ledger.fields() {
+        if !identities && Identity::of(field).is_some() {
+            continue;
+        }
+        columns.push(text(field));
+        if is_amount(field) {
+            columns.push(number(format!("{field}_fen")));
         }
     }
-
-    const fn fields(self) -> &'static [&'static str] {
-        match self {
-            Self::Claims => claims::FIELDS,
-            Self::Cases => cases::FIELDS,
-            Self::Payments => payments::FIELDS,
-            Self::MedicineBox => medicine_box::FIELDS,
-        }
-    }
-
-    const fn person_field(self) -> &'static str {
-        match self {
-            Self::Claims | Self::MedicineBox => "certno",
-            Self::Cases => "insuredCertno",
-            Self::Payments => "idcard",
-        }
-    }
-
-    fn columns(self, identities: bool) -> Vec<Column> {
-        let text = |name: &str| Column {
-            name: name.to_owned(),
-            is_number: false,
-        };
-        let number = |name: String| Column {
-            name,
-            is_number: true,
-        };
-        let mut columns = vec![
-            text("channel"),
-            number("version".to_owned()),
-            text("first_at"),
-            text("changed_at"),
-            text("person"),
-        ];
-        for field in self.fields() {
-            if !identities && is_identity(field) {
-                continue;
-            }
-            columns.push(text(field));
-            if is_amount(field) {
-                columns.push(number(format!("{field}_fen")));
-            }
-        }
-        columns
-    }
+    columns
 }
 
 /// The same for the same number, in every ledger and every export of this platform, and nothing that
@@ -231,24 +190,6 @@ pub(super) fn pseudonym(vault: &Vault, number: &str) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-/// Fields that say who somebody is.
-fn is_identity(field: &str) -> bool {
-    matches!(
-        field,
-        "certno" | "psnName" | "insuredCertno" | "insuredName" | "idcard" | "name"
-    )
-}
-
-/// Fields that hold yuan.
-fn is_amount(field: &str) -> bool {
-    field.ends_with("Amt")
-        || field.ends_with("LeaDed")
-        || ["reasonableAmt", "compenAmt", "speciDrugPrice"]
-            .iter()
-            .any(|start| field.starts_with(start))
-        || matches!(field, "claimTotal" | "invoiceTotal" | "medfee_sumamt")
 }
 
 impl std::fmt::Debug for Cell {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use banyan_protocol::crypto::sm3;
 use serde::Deserialize;
 
 /// The table that the platform brings along.
@@ -16,6 +17,7 @@ const BUILT_IN: &str = include_str!("../../data/icd10_categories.toml");
 pub struct IllnessMap {
     source: String,
     version: String,
+    code: String,
     categories: Vec<String>,
     /// Spans of three-character codes, or one code with what follows its point.
     codes: Vec<(Span, usize)>,
@@ -77,6 +79,10 @@ impl IllnessMap {
         let mut map = Self {
             source: table.source,
             version: table.version,
+            code: sm3::digest(text.as_bytes())
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             categories: Vec::new(),
             codes: Vec::new(),
             names: BTreeMap::new(),
@@ -108,6 +114,12 @@ impl IllnessMap {
     #[must_use]
     pub fn origin(&self) -> (&str, &str) {
         (&self.source, &self.version)
+    }
+
+    /// Tells tables apart that say that they are the same version: a code of the whole text.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        &self.code
     }
 
     /// The names of all categories, in the table's order.

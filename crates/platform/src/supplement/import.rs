@@ -4,12 +4,10 @@
 //! A batch and how far the file has come commit together, so an import that was broken off goes on
 //! where it stopped. The report names lines and reasons, nobody's data.
 
-use std::fmt::Write as _;
-
 use banyan_protocol::ambient::SharedClock;
 use banyan_protocol::crypto::sm3;
-use banyan_store::db::{Db, StoreError};
-use banyan_store::imports::{self, Progress};
+use banyan_store::db::StoreError;
+use banyan_store::imports::Progress;
 use banyan_store::journal;
 use banyan_store::supplement::Named;
 use banyan_store::supplement::past_illness::{self, Entry, Imported, Line, Says};
@@ -19,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::export::pseudonym;
 use super::icd10::{IllnessMap, parts};
 use crate::admin::{AdminError, Desk};
+use crate::importing::{ImportError, ReportLine, Standing, report};
 use crate::resident_number;
 
 /// The members of a record, in the order in which documents name them; the first must be there.
@@ -30,9 +29,6 @@ pub const COLUMNS: [&str; 6] = [
     "serviceId",
     "past_illness_check",
 ];
-
-/// How a report begins: a mark by which spreadsheets know UTF-8, and the names of its columns.
-pub const REPORT_HEAD: &str = "\u{FEFF}行号,结果,原因\r\n";
 
 /// A record of a file, as text. `Debug` shows nothing of it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -78,13 +74,10 @@ pub struct Counts {
 /// An import under way.
 #[derive(Debug)]
 pub struct Import {
-    db: Db,
     vault: Vault,
     clock: SharedClock,
     by_whom: String,
-    file: [u8; 32],
-    progress: Progress,
-    counts: Counts,
+    standing: Standing<Counts>,
 }
 
 /// A batch that waits to be committed.
@@ -97,17 +90,6 @@ pub struct Batch {
     bad: Vec<(u64, String)>,
 }
 
-/// Why an import does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The database.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// The same file is imported by somebody else.
-    #[error("同一文件正由另一进程导入，或其导入已结束")]
-    Elsewhere,
-}
-
 impl Import {
     /// Takes up the import of the file with this digest.
     ///
@@ -116,35 +98,24 @@ impl Import {
     pub async fn open(desk: &Desk, file: &[u8; 32]) -> Result<Self, StoreError> {
         // The same file may have been taken in as persons.
         let file = sm3::digest_parts(&[b"past illnesses", file]);
-        let progress = imports::progress(&desk.db, &file)
-            .await?
-            .unwrap_or_default();
-        let counts = match progress.counts.as_str() {
-            "" => Counts::default(),
-            text => serde_json::from_str(text)
-                .map_err(|_| StoreError::Corrupt("person_import.counts".to_owned()))?,
-        };
         Ok(Self {
-            db: desk.db.clone(),
             vault: desk.vault.clone(),
             clock: desk.world.clock.clone(),
             by_whom: desk.actor.clone(),
-            file,
-            progress,
-            counts,
+            standing: Standing::open(desk.db.clone(), file).await?,
         })
     }
 
     /// How far it has come.
     #[must_use]
     pub const fn progress(&self) -> &Progress {
-        &self.progress
+        &self.standing.progress
     }
 
     /// What everything done so far came to.
     #[must_use]
     pub const fn counts(&self) -> Counts {
-        self.counts
+        self.standing.counts
     }
 
     /// Commits a batch; gives what it adds to the report.
@@ -152,25 +123,13 @@ impl Import {
     /// # Errors
     /// See [`ImportError`].
     pub async fn commit(&mut self, batch: Batch, is_last: bool) -> Result<&str, ImportError> {
-        let (file, now_ms) = (self.file, self.clock.now_ms());
-        let (before, counts, by_whom) = (self.progress.clone(), self.counts, self.by_whom.clone());
-        let (to, counts) = self
-            .db
-            .write(move |tx| -> Result<_, ImportError> {
+        let (now_ms, by_whom) = (self.clock.now_ms(), self.by_whom.clone());
+        self.standing
+            .commit(batch.records, is_last, now_ms, move |tx, counts| {
                 let outcomes = past_illness::import(tx, &batch.lines, &by_whom, now_ms)?;
-                let mut counts = counts;
-                let report = batch.report(&outcomes, &mut counts);
-                let said = serde_json::json!(counts).to_string();
-                let to = before.after(batch.records, said, report, is_last);
-                if !imports::advance(tx, &file, before.records_done, &to, now_ms)? {
-                    return Err(ImportError::Elsewhere);
-                }
-                Ok((to, counts))
+                Ok(batch.report(&outcomes, counts))
             })
-            .await?;
-        self.progress = to;
-        self.counts = counts;
-        Ok(&self.progress.last_report)
+            .await
     }
 
     /// Checks records.
@@ -205,7 +164,7 @@ impl Batch {
     /// Lines of the report, in their order in the file; each record is counted once, by the most
     /// that it did.
     fn report(&self, outcomes: &[Imported], counts: &mut Counts) -> String {
-        let mut entries: Vec<(u64, &str, &str)> = Vec::new();
+        let mut entries: Vec<ReportLine<'_>> = Vec::new();
         for (line, reason) in &self.bad {
             counts.bad += 1;
             entries.push((*line, "未导入", reason));
@@ -231,12 +190,7 @@ impl Batch {
                 entries.push((line, "已记录", "原无此登记；今后历史案件也不再据此登记"));
             }
         }
-        entries.sort_by_key(|(line, ..)| *line);
-        let mut text = String::new();
-        for (line, result, reason) in entries {
-            let _infallible = write!(text, "{line},{result},{}\r\n", reason.replace(',', "，"));
-        }
-        text
+        report(entries)
     }
 }
 
@@ -361,6 +315,7 @@ mod tests {
     use std::sync::Arc;
 
     use banyan_protocol::ambient::{ManualClock, SeededRandomness, SharedRandomness, World};
+    use banyan_store::db::Db;
     use banyan_store::ids::Ids;
     use banyan_store::vault::MasterKey;
 

@@ -23,6 +23,9 @@ pub mod ci00_03_00_03;
 pub mod export;
 pub mod icd10;
 pub mod import;
+pub mod inspection;
+pub mod ledgers;
+pub(crate) mod reading;
 pub mod xy00_00_00_03;
 
 use banyan_protocol::result_code::ResultCode;

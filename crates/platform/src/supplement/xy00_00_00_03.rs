@@ -8,6 +8,7 @@ use banyan_protocol::supplement::xy00_00_00_03::{
 };
 use banyan_store::db::StoreError;
 use banyan_store::journal;
+use banyan_store::supplement::past_illness::Origin;
 use banyan_store::supplement::{Named, cases, content::Content, medicine_box};
 
 use super::{channel, own_service, weighed, year_of};
@@ -57,8 +58,11 @@ async fn keep_cases(
     let app = call.app;
     let cases: Vec<cases::Case> = rows.iter().map(|case| kept_case(app, case)).collect();
     let ids = app.ids.take(rows.len()).await?;
-    let by_whom = &*call.partner.app_id;
-    let ready = cases::ready(&app.vault, call.partner.id, by_whom, ids, &cases)?;
+    let origin = Origin {
+        by_whom: &call.partner.app_id,
+        map_version: app.illnesses.origin().1,
+    };
+    let ready = cases::ready(&app.vault, call.partner.id, origin, ids, &cases)?;
     let entry = call
         .entry(about(Topic::HmbExtInfo, rows.len(), note))
         .await?;

@@ -9,6 +9,7 @@ pub mod callbacks;
 mod judging;
 mod lanes;
 mod lease;
+pub(crate) mod ledgers;
 mod outbound;
 pub mod reconcile;
 mod reminding;

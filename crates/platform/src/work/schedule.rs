@@ -12,13 +12,13 @@ use banyan_store::queue::{self, JobKind, NewJob};
 use banyan_store::schedule;
 use banyan_store::supplement::tokens;
 
-use super::reminding;
+use super::{ledgers, reminding};
 use crate::app::App;
 use crate::settings::TimeOfDay;
 
 const SECOND_MS: i64 = 1_000;
 const HOUR_MS: i64 = 3_600 * SECOND_MS;
-const DAY_MS: i64 = 24 * HOUR_MS;
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// A node that dies in the middle gives its work free after this.
 const LEASE_MS: i64 = 10 * 60 * SECOND_MS;
@@ -29,9 +29,9 @@ const BLOCKS: u32 = 50;
 /// When work that failed is tried again.
 const AGAIN_MS: i64 = 60 * SECOND_MS;
 /// Rows removed in one transaction: short, so that messages are not kept waiting.
-const CHUNK: i64 = 1_000;
+pub(super) const CHUNK: i64 = 1_000;
 /// Chunks in one run: the rest waits for the next, so that a run ends.
-const CHUNKS: u32 = 500;
+pub(super) const CHUNKS: u32 = 500;
 
 /// How long after its end a used QR code is remembered: far longer than clocks differ.
 const CODE_MEMORY_MS: i64 = HOUR_MS;
@@ -43,15 +43,17 @@ enum Scheduled {
     Retain,
     Reconcile,
     Remind,
+    Derive,
 }
 
 impl Scheduled {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::SealJournal,
         Self::Expire,
         Self::Retain,
         Self::Reconcile,
         Self::Remind,
+        Self::Derive,
     ];
 
     const fn name(self) -> &'static str {
@@ -61,6 +63,7 @@ impl Scheduled {
             Self::Retain => "retention",
             Self::Reconcile => "reconcile",
             Self::Remind => "remind",
+            Self::Derive => "derive_illnesses",
         }
     }
 
@@ -70,6 +73,7 @@ impl Scheduled {
             Self::SealJournal => after_ms + 10 * SECOND_MS,
             Self::Expire => after_ms + 5 * 60 * SECOND_MS,
             Self::Retain => after_ms + HOUR_MS,
+            Self::Derive => after_ms + 60 * SECOND_MS,
             Self::Reconcile => {
                 let TimeOfDay { hour, minute } = app.settings.overdue.reconcile_at;
                 LocalTime::next_daily_ms(after_ms, hour.into(), minute.into())
@@ -124,6 +128,7 @@ async fn run_if_due(app: &App, work: Scheduled) -> Result<(), StoreError> {
         Scheduled::Retain => retain(app).await,
         Scheduled::Reconcile => leave_reconciliations(app).await,
         Scheduled::Remind => reminding::walk(app).await,
+        Scheduled::Derive => ledgers::derive(app).await,
     };
     let next_ms = match &done {
         // It was broken off and is to be gone on with.
@@ -226,7 +231,7 @@ async fn retain(app: &App) -> Result<(), StoreError> {
             break;
         }
     }
-    Ok(())
+    ledgers::retain(app).await
 }
 
 /// Leaves a job for each hospital, so that each is asked at its own pace.

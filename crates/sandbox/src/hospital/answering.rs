@@ -15,7 +15,6 @@ use banyan_protocol::wire::{self, ExtData};
 use bytes::Bytes;
 
 use super::ledger::Ledger;
-use super::path_of;
 use super::received::ReceivedLog;
 use crate::Account;
 use crate::faults::{Fault, FaultSwitch};
@@ -36,7 +35,7 @@ impl Answering for Desk {
     async fn answer(&self, path: &str, body: Bytes) -> Reply {
         let interface = [Interface::Org001, Interface::Org002]
             .into_iter()
-            .find(|interface| path_of(*interface) == path);
+            .find(|interface| interface.path() == Some(path));
         let Some(interface) = interface else {
             let refusal = Refusal::new(ResultCode::UnknownPath, ResultCode::UnknownPath.label());
             return Reply::Http {

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use banyan_client::HttpClient;
 use banyan_protocol::ambient::SharedClock;
-use banyan_protocol::catalogue::{Interface, Route};
+use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::ItemState;
 use banyan_protocol::overdue::{OrgId, OrgName};
 use banyan_protocol::wire::{FieldFault, WebAddress};
@@ -135,7 +135,7 @@ impl SimulatedHospital {
         let server = HttpServer::start(listen, Arc::clone(&desk))
             .await
             .map_err(unheard)?;
-        let at = |interface: Interface| server.url(path_of(interface));
+        let at = |interface: Interface| server.url(interface.path().unwrap_or_default());
         let no_url = |error| unheard(io::Error::other(error));
         let callback = at(Interface::Org002).map_err(no_url)?;
         Ok(Self {
@@ -266,14 +266,6 @@ impl SimulatedHospital {
 
     fn unsent(&self) -> MutexGuard<'_, VecDeque<Outgoing>> {
         self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The path at which a hospital answers the interface.
-const fn path_of(interface: Interface) -> &'static str {
-    match interface.spec().route {
-        Route::Path(path) => path,
-        Route::Funid | Route::TransType => "",
     }
 }
 

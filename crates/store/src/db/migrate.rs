@@ -68,6 +68,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         "V0012__credential",
         include_str!("../../migrations/V0012__credential.sql"),
     ),
+    (
+        "V0013__supplement_walks",
+        include_str!("../../migrations/V0013__supplement_walks.sql"),
+    ),
 ];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number

@@ -1,14 +1,16 @@
 //! 历史案件 (XY00.00.00.03, hmbExtInfo): the invoices of cases that insurers closed before.
 //!
-//! What a case says of illnesses goes into the registry of [`past_illness`] with it, for its own
+//! What a case says of illnesses goes into the registry of [`super::past_illness`]es with it, for its own
 //! service; where it says something else later, what it said before ends there.
 
 use std::ops::Range;
 
 use super::Named;
 use super::content::Content;
+use super::learning::{self, Learnt};
 use super::ledger::{self, Drafts, Kept, Ledger, Page, Version, What};
-use super::past_illness::{self, Learnt};
+use super::past_illness::Origin;
+use super::pruning::{self, Pruned};
 use crate::db::{ColumnType, Db, Insert, StoreError, Tx};
 use crate::ids::PartnerId;
 use crate::vault::{Place, Vault};
@@ -109,17 +111,18 @@ pub struct Ready {
     drafts: Drafts,
     learnt: Vec<Learnt>,
     by_whom: String,
+    map_version: String,
 }
 
-/// Seals a channel's cases; `ids` are as many or more, and `by_whom` is the channel as the
-/// registry's provenance names it. Takes its time, so do it before the transaction.
+/// Seals a channel's cases; `ids` are as many or more, and `origin` is the channel as the registry's
+/// provenance names it, and the table by which the cases' illnesses were found. Takes its time, so do it before the transaction.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where there are fewer ids.
 pub fn ready(
     vault: &Vault,
     partner: PartnerId,
-    by_whom: &str,
+    origin: Origin<'_>,
     mut ids: Range<i64>,
     cases: &[Case],
 ) -> Result<Ready, StoreError> {
@@ -147,8 +150,18 @@ pub fn ready(
     Ok(Ready {
         drafts,
         learnt,
-        by_whom: by_whom.to_owned(),
+        by_whom: origin.by_whom.to_owned(),
+        map_version: origin.map_version.to_owned(),
     })
+}
+
+impl Ready {
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            by_whom: &self.by_whom,
+            map_version: &self.map_version,
+        }
+    }
 }
 
 /// Keeps cases and what they say of illnesses; gives what became of each case, in their order.
@@ -165,7 +178,7 @@ pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, St
             What::New => {}
             What::Changed => {
                 if let Some(person) = &outcome.person_before {
-                    past_illness::end_case(tx, person, id, &ready.by_whom, now_ms)?;
+                    learning::end_case(tx, person, id, &ready.by_whom, now_ms)?;
                 }
                 // Of one that came twice in this batch the later stands.
                 news.retain(|(known, _)| *known != id);
@@ -173,7 +186,7 @@ pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, St
         }
         news.push((id, learnt));
     }
-    past_illness::learn(tx, &news, &ready.by_whom, now_ms)?;
+    learning::learn(tx, &news, ready.origin(), now_ms)?;
     Ok(outcomes.into_iter().map(|outcome| outcome.kept).collect())
 }
 
@@ -184,7 +197,7 @@ pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, St
 pub fn insert_alone(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<(), StoreError> {
     let ids = ledger::insert_alone(tx, &LEDGER, &ready.drafts, now_ms)?;
     let said: Vec<_> = ids.into_iter().zip(&ready.learnt).collect();
-    past_illness::learn_blindly(tx, &said, &ready.by_whom, now_ms)
+    learning::learn_blindly(tx, &said, ready.origin(), now_ms)
 }
 
 /// What a channel's cases of a service come to in a year.
@@ -268,7 +281,23 @@ pub async fn page(db: &Db, vault: &Vault, after: i64, limit: u32) -> Result<Page
     ledger::page(db, &LEDGER, vault, after, limit).await
 }
 
-static LEDGER: Ledger = Ledger {
+/// Looks at no more than `limit` cases after this id in the order of ids, and removes those of which
+/// the last word came before `before_ms`, with their past versions and what they said of illnesses.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn prune(
+    tx: &mut Tx<'_>,
+    before_ms: i64,
+    after: i64,
+    limit: i64,
+) -> Result<Pruned, StoreError> {
+    let (pruned, gone) = pruning::prune(tx, &LEDGER, before_ms, after, limit)?;
+    learning::forget_cases(tx, &gone)?;
+    Ok(pruned)
+}
+
+pub(super) static LEDGER: Ledger = Ledger {
     insert: Insert {
         table: "supplement_case",
         columns: &[

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::content::Content;
 use super::ledger::{self, Drafts, Kept, Ledger, Page, Version};
+use super::pruning::{self, Pruned};
 use super::{Named, half};
 use crate::db::{ColumnType, Db, Insert, StoreError, Tx};
 use crate::ids::PartnerId;
@@ -203,6 +204,20 @@ pub async fn history(
 /// Any [`StoreError`].
 pub async fn page(db: &Db, vault: &Vault, after: i64, limit: u32) -> Result<Page, StoreError> {
     ledger::page(db, &LEDGER, vault, after, limit).await
+}
+
+/// Looks at no more than `limit` claims after this id in the order of ids, and removes those of which
+/// the last word came before `before_ms`, with their past versions.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn prune(
+    tx: &mut Tx<'_>,
+    before_ms: i64,
+    after: i64,
+    limit: i64,
+) -> Result<Pruned, StoreError> {
+    Ok(pruning::prune(tx, &LEDGER, before_ms, after, limit)?.0)
 }
 
 static LEDGER: Ledger = Ledger {

@@ -367,7 +367,7 @@ impl Ledger {
     }
 
     /// Keeps record `$1` from changing until the end of the transaction.
-    fn lock(&self) -> String {
+    pub(super) fn lock(&self) -> String {
         let table = self.insert.table;
         format!("UPDATE {table} SET version = version WHERE id = $1")
     }

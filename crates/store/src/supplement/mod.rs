@@ -7,23 +7,27 @@
 //! the record ([`content`]); beside it stand in the clear only the key, amounts, and a code by which
 //! the person is found.
 //!
-//! The registry of [`past_illness`]es is fed by operators and by the cases, each entry with its
-//! source, and answers the one question that insurers wait for. [`channels`] says how each insurer
+//! The registry of [`past_illness`]es is fed by operators and by the cases ([`learning`]), each entry
+//! with its source, and answers the one question that insurers wait for. [`channels`] says how each insurer
 //! speaks, [`tokens`] whom the 授权码 mode let in.
 
 pub mod cases;
 pub mod channels;
 pub mod claims;
 pub mod content;
+pub mod learning;
 mod ledger;
 pub mod medicine_box;
 pub mod past_illness;
 pub mod payments;
+mod pruning;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
+pub mod walks;
 
 pub use ledger::{Kept, Page, Record, Version, What};
+pub use pruning::Pruned;
 
 use crate::health_card::names::folded;
 use crate::vault::{PersonCode, Vault};

@@ -1,14 +1,14 @@
 //! 既往症: which illnesses somebody had, each entry with its source.
 //!
 //! An operator's file says so, for one service or for all ([`import`]); a historical case says so
-//! for its own service ([`super::cases`]). What an operator found to be wrong stays away, whatever
+//! for its own service ([`super::learning`]). What an operator found to be wrong stays away, whatever
 //! cases say, until an operator says otherwise. Nothing is deleted: what no longer counts moves to
 //! the ended entries, and [`history`] shows both.
 
 use std::collections::HashSet;
 
 use super::{Named, half};
-use crate::db::{ColumnType, Db, Insert, Row, StoreError, Tx, Val};
+use crate::db::{ColumnType, Db, Engine, Insert, Row, StoreError, Tx, Val};
 use crate::vault::PersonCode;
 
 /// What is known of somebody, as one service may know it.
@@ -127,6 +127,9 @@ pub struct Entry {
     pub source: Source,
     /// The operator or the channel.
     pub by_whom: String,
+    /// By which version of the table of diagnoses a case means it; empty where no case does, or where
+    /// that was not kept yet.
+    pub map_version: String,
     /// Since when.
     pub at_ms: i64,
     /// When it ceased to count, and who said so.
@@ -150,7 +153,7 @@ pub async fn history(db: &Db, person: &PersonCode) -> Result<Vec<Entry>, StoreEr
     let key = half(person);
     let mut entries = db
         .query(
-            "SELECT service_id, category, case_id, by_whom, at_ms FROM past_illness \
+            "SELECT service_id, category, case_id, by_whom, at_ms, map_version FROM past_illness \
              WHERE person = $1 ORDER BY service_id, category, name, case_id LIMIT 1000",
             &[(&key).into()],
             read_entry,
@@ -158,13 +161,13 @@ pub async fn history(db: &Db, person: &PersonCode) -> Result<Vec<Entry>, StoreEr
         .await?;
     let ended = db
         .query(
-            "SELECT service_id, category, case_id, by_whom, at_ms, ended_ms, ended_by \
+            "SELECT service_id, category, case_id, by_whom, at_ms, map_version, ended_ms, ended_by \
              FROM past_illness_ended WHERE person = $1 \
              ORDER BY ended_ms, service_id, category, case_id LIMIT 1000",
             &[(&key).into()],
             |row| {
                 Ok(Entry {
-                    ended: Some((row.get(5)?, row.get(6)?)),
+                    ended: Some((row.get(6)?, row.get(7)?)),
                     ..read_entry(row)?
                 })
             },
@@ -172,6 +175,25 @@ pub async fn history(db: &Db, person: &PersonCode) -> Result<Vec<Entry>, StoreEr
         .await?;
     entries.extend(ended);
     Ok(entries)
+}
+
+/// Removes at most `limit` entries that ended before `before_ms`.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn prune_ended(tx: &mut Tx<'_>, before_ms: i64, limit: i64) -> Result<u64, StoreError> {
+    // Nothing names an ended entry, so the engines' own names of rows do.
+    let row = match tx.engine() {
+        Engine::Sqlite => "rowid",
+        Engine::Postgres => "ctid",
+    };
+    tx.execute(
+        &format!(
+            "DELETE FROM past_illness_ended WHERE {row} IN (SELECT {row} FROM past_illness_ended \
+             WHERE ended_ms < $1 ORDER BY ended_ms LIMIT $2)"
+        ),
+        &[before_ms.into(), limit.into()],
+    )
 }
 
 /// How many entries count, whatever their source; a scan, for reports.
@@ -184,115 +206,20 @@ pub async fn count(db: &Db) -> Result<i64, StoreError> {
         .map(Option::unwrap_or_default)
 }
 
-/// What a case says of somebody's illnesses.
-#[derive(Debug)]
-pub(super) struct Learnt {
-    pub(super) named: Named,
-    pub(super) service_id: String,
-    pub(super) categories: Vec<String>,
-}
-
-/// Adds what cases say, each by its id, except what an operator denied.
-pub(super) fn learn(
-    tx: &mut Tx<'_>,
-    cases: &[(i64, &Learnt)],
-    by_whom: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let said = said(cases);
-    if said.is_empty() {
-        return Ok(());
-    }
-    let questions: Vec<Vec<Val<'_>>> = said
-        .iter()
-        .map(|(_, learnt, category)| {
-            vec![
-                learnt.named.key().into(),
-                (*category).into(),
-                (&learnt.service_id).into(),
-            ]
-        })
-        .collect();
-    let denied = tx.query_each(
-        "SELECT 1 FROM past_illness_denied \
-         WHERE person = $1 AND category = $2 AND (service_id = '' OR service_id = $3) LIMIT 1",
-        &questions,
-        |_| Ok(()),
-    )?;
-    let said: Vec<_> = said
-        .into_iter()
-        .zip(denied)
-        .filter_map(|(said, denied)| denied.is_none().then_some(said))
-        .collect();
-    insert(tx, said, by_whom, now_ms)
-}
-
-/// Adds what cases say, whatever anybody denied: for the benchmark's yardstick.
-pub(super) fn learn_blindly(
-    tx: &mut Tx<'_>,
-    cases: &[(i64, &Learnt)],
-    by_whom: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    insert(tx, said(cases), by_whom, now_ms)
-}
-
-/// What cases say, category by category.
-fn said<'a>(cases: &[(i64, &'a Learnt)]) -> Vec<(i64, &'a Learnt, &'a str)> {
-    cases
-        .iter()
-        .flat_map(|(id, learnt)| {
-            let categories = learnt.categories.iter();
-            categories.map(move |category| (*id, *learnt, category.as_str()))
-        })
-        .collect()
-}
-
-fn insert(
-    tx: &mut Tx<'_>,
-    said: Vec<(i64, &Learnt, &str)>,
-    by_whom: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let mut rows: Vec<Vec<Val<'_>>> = said
-        .into_iter()
-        .map(|(id, learnt, category)| {
-            let service = &learnt.service_id;
-            row(&learnt.named, service, category, id, by_whom, now_ms)
-        })
-        .collect();
-    // Two batches about the same persons wait for one another in one order.
-    rows.sort_by(|one, other| order(one).cmp(&order(other)));
-    tx.insert_rows(&INSERT, &rows)?;
-    Ok(())
-}
-
-/// Ends what a case said of somebody.
-pub(super) fn end_case(
-    tx: &mut Tx<'_>,
-    person: &[u8; 16],
-    case_id: i64,
-    by_whom: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO past_illness_ended (person, service_id, category, name, case_id, by_whom, \
-         at_ms, ended_ms, ended_by) SELECT person, service_id, category, name, case_id, by_whom, \
-         at_ms, $3, $4 FROM past_illness WHERE person = $1 AND case_id = $2",
-        &[person.into(), case_id.into(), now_ms.into(), by_whom.into()],
-    )?;
-    tx.execute(
-        "DELETE FROM past_illness WHERE person = $1 AND case_id = $2",
-        &[person.into(), case_id.into()],
-    )?;
-    Ok(())
-}
-
 /// More than any person has of different ones; it bounds what a look-up can bring.
 const MOST_CATEGORIES: i64 = 1_000;
 
 /// The case of an entry that no case brought.
 const NO_CASE: i64 = 0;
+
+/// Where an entry comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The operator or the channel.
+    pub by_whom: &'a str,
+    /// By which version of the table of diagnoses; empty where none was asked.
+    pub map_version: &'a str,
+}
 
 /// The statement that entries are added by; the benchmark fills its registry by it too.
 pub const INSERT: Insert<'static> = Insert {
@@ -305,6 +232,7 @@ pub const INSERT: Insert<'static> = Insert {
         ("case_id", ColumnType::I64),
         ("by_whom", ColumnType::Text),
         ("at_ms", ColumnType::I64),
+        ("map_version", ColumnType::Text),
     ],
     tail: "ON CONFLICT (person, service_id, category, name, case_id) DO NOTHING",
 };
@@ -316,7 +244,7 @@ pub fn row<'a>(
     service_id: &'a str,
     category: &'a str,
     case_id: i64,
-    by_whom: &'a str,
+    origin: Origin<'a>,
     now_ms: i64,
 ) -> Vec<Val<'a>> {
     vec![
@@ -325,12 +253,13 @@ pub fn row<'a>(
         category.into(),
         named.name.0.into(),
         case_id.into(),
-        by_whom.into(),
+        origin.by_whom.into(),
         now_ms.into(),
+        origin.map_version.into(),
     ]
 }
 
-fn order<'a>(row: &'a [Val<'_>]) -> (&'a [u8], &'a str, &'a str) {
+pub(super) fn order<'a>(row: &'a [Val<'_>]) -> (&'a [u8], &'a str, &'a str) {
     match row {
         [
             Val::Blob(person),
@@ -381,7 +310,10 @@ fn add(
             &line.service_id,
             &line.category,
             NO_CASE,
-            by_whom,
+            Origin {
+                by_whom,
+                map_version: "",
+            },
             now_ms,
         ));
     }
@@ -421,8 +353,8 @@ fn deny(
         )?;
         tx.execute(
             "INSERT INTO past_illness_ended (person, service_id, category, name, case_id, \
-             by_whom, at_ms, ended_ms, ended_by) SELECT person, service_id, category, name, \
-             case_id, by_whom, at_ms, $4, $5 FROM past_illness \
+             by_whom, at_ms, map_version, ended_ms, ended_by) SELECT person, service_id, category, \
+             name, case_id, by_whom, at_ms, map_version, $4, $5 FROM past_illness \
              WHERE person = $1 AND ($2 = '' OR service_id = $2) AND category = $3",
             &[
                 person.clone(),
@@ -455,6 +387,7 @@ fn read_entry(row: &Row<'_>) -> Result<Entry, StoreError> {
         },
         by_whom: row.get(3)?,
         at_ms: row.get(4)?,
+        map_version: row.get(5)?,
         ended: None,
     })
 }

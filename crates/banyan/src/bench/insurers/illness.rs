@@ -17,7 +17,7 @@ use super::super::place::Place;
 use super::super::platform::{Platform, runtime};
 use super::super::query::{ECHO_PATH, RESERVE, WARM_UP, body_size, echo, typical_size};
 use super::super::table::{Figure, Table, Target};
-use super::super::wire_load::{self, Outcome, Prepared, Round};
+use super::super::wire_load::{self, Callers, Outcome, Prepared};
 use super::super::{Options, cores, median};
 use super::{Insurer, SERVICES};
 use crate::terminal;
@@ -42,7 +42,11 @@ pub(in super::super) fn measure(options: &Options, table: &mut Table) -> Result<
         options,
         platform: &platform,
         insurer: &insurer,
-        callers: runtime("banyan-callers", (cores() / 2).max(1))?,
+        callers: Callers {
+            runtime: &runtime("banyan-callers", (cores() / 2).max(1))?,
+            address: platform.address(),
+            connections: options.connections as usize,
+        },
         asked: 0,
     };
     bench.rounds(table)
@@ -52,7 +56,7 @@ struct Bench<'a> {
     options: &'a Options,
     platform: &'a Platform,
     insurer: &'a Insurer,
-    callers: tokio::runtime::Runtime,
+    callers: Callers<'a>,
     asked: u64,
 }
 
@@ -68,10 +72,10 @@ impl Bench<'_> {
         let echoed = self.request(0, now_ms, &format!("{ECHO_PATH}?size={received}"));
         let sent = body_size(&echoed.bytes);
         let echoed = Arc::new(vec![echoed]);
-        self.play(echoed.clone(), "0000", WARM_UP, true)?;
+        self.callers.echo(echoed.clone(), WARM_UP)?;
         let (mut echoes, mut queries) = (Vec::new(), Vec::new());
         for _ in 0..self.options.rounds {
-            echoes.push(self.play(echoed.clone(), "0000", longest, true)?);
+            echoes.push(self.callers.echo(echoed.clone(), longest)?);
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -122,7 +126,8 @@ impl Bench<'_> {
             self.request((n % all) * (STEP % all) % all, sent_ms, super::PATH)
         });
         self.asked += count;
-        self.play(requests, SEALED, longest, false)
+        self.callers
+            .play(requests, SEALED, longest)
             .context("既往症查询")
     }
 
@@ -146,23 +151,6 @@ impl Bench<'_> {
             bytes,
             subject: person,
         }
-    }
-
-    fn play(
-        &self,
-        requests: Arc<Vec<Prepared>>,
-        must_contain: &'static str,
-        longest: Duration,
-        repeat: bool,
-    ) -> Result<Outcome> {
-        let round = Round {
-            address: self.platform.address(),
-            connections: self.options.connections as usize,
-            longest,
-            must_contain,
-            repeat,
-        };
-        self.callers.block_on(wire_load::play(requests, round))
     }
 
     /// Opens the samples and holds them against what is known of each person.
@@ -230,6 +218,7 @@ async fn load(place: &Place, app: &App, persons: u64) -> Result<()> {
     .await?;
     spinner.finish_and_clear();
     let bar = terminal::progress(persons, "装入既往症登记");
+    let origin = super::ORIGIN;
     let now_ms = app.now_ms();
     for chunk in sorted.chunks(CHUNK) {
         let chunk = chunk.to_vec();
@@ -240,7 +229,7 @@ async fn load(place: &Place, app: &App, persons: u64) -> Result<()> {
                     .iter()
                     .map(|(named, person)| {
                         let (service, category) = entry(*person);
-                        past_illness::row(named, service, category, 0, "bench", now_ms)
+                        past_illness::row(named, service, category, 0, origin, now_ms)
                     })
                     .collect();
                 tx.insert_rows(&past_illness::INSERT, &rows)

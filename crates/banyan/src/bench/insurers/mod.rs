@@ -18,6 +18,7 @@ use banyan_store::db::StoreError;
 use banyan_store::ids::PartnerId;
 use banyan_store::partners::Kind;
 use banyan_store::supplement::channels;
+use banyan_store::supplement::past_illness::Origin;
 use banyan_store::supplement::tokens::{self, Redeemed};
 
 use super::wire_load;
@@ -29,6 +30,12 @@ const PATH: &str = "/fjs/api";
 const SERVICES: [&str; 3] = ["100005", "100002", "100007"];
 /// Longer than any measurement takes.
 const TOKEN_TTL_MS: i64 = 86_400_000;
+
+/// What the benchmark fills the registry by.
+const ORIGIN: Origin<'static> = Origin {
+    by_whom: "bench",
+    map_version: "",
+};
 
 /// What the insurer needs to call.
 pub(super) struct Insurer {

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use banyan_platform::admin::Desk;
-use banyan_platform::supplement::export::{Cell, Export, Ledger};
+use banyan_platform::supplement::export::{Cell, Export};
+use banyan_platform::supplement::ledgers::Ledger;
 
 use super::{block_on, desk};
 use crate::config::ConfigOptions;

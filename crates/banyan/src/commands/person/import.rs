@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use banyan_platform::admin::Desk;
-use banyan_platform::health_card::import::{Batch, Counts, Import, Preparer, REPORT_HEAD};
+use banyan_platform::health_card::import::{Batch, Counts, Import, Preparer};
+use banyan_platform::importing::REPORT_HEAD;
 
 use super::source::Records;
 use crate::commands::table_file::{Report, Survey, Wanted};

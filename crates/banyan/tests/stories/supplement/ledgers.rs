@@ -1,23 +1,26 @@
 //! What is kept of what insurers say, and what they are told of past illnesses.
 
+use banyan_protocol::ambient::SeededRandomness;
 use banyan_protocol::catalogue::Interface;
-use banyan_sandbox::SimulatedInsurer;
+use banyan_sandbox::{Pace, Traffic};
 use banyan_store::on_both_engines;
 use banyan_store::supplement::{Named, claims, medicine_box, past_illness};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
 use super::insurer::{Insurer, Wanted, cases, done, example, refused};
-use crate::telling::{Story, system_randomness, until_number};
+use crate::telling::{Story, until_number};
 use crate::visit::come_in;
 
-fn order(status: &str) -> Value {
+pub(super) fn order(status: &str) -> Value {
     json!({ "topic": "hmbYyxInfo", "hmbList": [
         { "psnName": "陈建国", "certno": "359999198503120019", "serviceId": "100005", "status": status },
     ] })
 }
 
-async fn illnesses(insurer: &Insurer, service: &str) -> Value {
+pub(super) async fn illnesses(insurer: &Insurer, service: &str) -> Value {
     let ask = json!({ "idcard": "359999198503120019", "name": "陈建国", "serviceId": service });
     done(&insurer.say(Interface::Ci00030001, &ask).await).clone()
 }
@@ -143,10 +146,7 @@ on_both_engines! {
 
     async fn a_sandbox_insurer_hands_over_its_cases(db: &TestDb) {
         let story = Story::begin(db).await;
-        for access in &story.description.insurers {
-            let http = banyan_client::HttpClient::new(&banyan_client::HttpSettings::default()).unwrap();
-            let platform = story.description.platform.parse().unwrap();
-            let insurer = SimulatedInsurer::new(access, platform, Arc::new(story.clock.clone()), system_randomness(), http).unwrap();
+        for insurer in story.insurers() {
             let mut seen = Vec::new();
             let migrated = insurer.migrate(1_200, &story.citizens, |through| seen.push(through)).await.unwrap();
             assert_eq!((migrated.cases, migrated.calls), (1_200, 3));
@@ -157,6 +157,29 @@ on_both_engines! {
         assert_eq!(story.number("SELECT COUNT(*) FROM supplement_case").await, 2_400);
         assert_eq!(story.number("SELECT COUNT(*) FROM supplement_case WHERE version > 1 OR invoice_fen IS NULL OR year = ''").await, 0);
         assert!(past_illness::count(&story.app.db).await.unwrap() > 0);
+        story.end().await;
+    }
+
+    async fn insurers_take_part_in_the_sandboxs_traffic(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let traffic = Traffic {
+            hospitals: story.hospitals.clone(),
+            his: None,
+            mzt: story.mzt.clone(),
+            insurers: story.insurers(),
+            citizens: story.citizens.clone(),
+            clock: Arc::new(story.clock.clone()),
+            random: Arc::new(SeededRandomness::new(7)),
+            pace: Pace { interval: Duration::from_millis(1), ..Pace::default() },
+        };
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(traffic.run(stopped));
+        let of = "SELECT COUNT(DISTINCT partner_id) FROM journal WHERE interface = 'CI00.03.00.01' AND result = '000000'";
+        until_number(&story.app.db, of, 2).await;
+        until_number(&story.app.db, "SELECT COUNT(*) FROM supplement_case", 1).await;
+        stop.send_replace(true);
+        let summary = running.await.unwrap();
+        assert_eq!((summary.refused, summary.pauses), (0, 0), "{summary:?}");
         story.end().await;
     }
 }

@@ -3,5 +3,6 @@
 mod algorithms;
 mod door;
 mod insurer;
+mod keeping;
 mod ledgers;
 mod tokens;

@@ -121,7 +121,7 @@ crate::on_both_engines! {
     }
 
     async fn nothing_of_a_batch_stays_where_its_transaction_fails(db: &TestDb) {
-        let ready = cases::ready(&vault(), PartnerId(1), "c", 1..3, &[case("A", "1", "E1", "肺癌"), case("A", "2", "E1", "")]).unwrap();
+        let ready = cases::ready(&vault(), PartnerId(1), Origin { by_whom: "c", map_version: "1" }, 1..3, &[case("A", "1", "E1", "肺癌"), case("A", "2", "E1", "")]).unwrap();
         let failed: Result<(), StoreError> = db.write(move |tx| {
             cases::keep(tx, &ready, 1)?;
             Err(StoreError::Corrupt("the journal is full".to_owned()))

@@ -3,11 +3,13 @@
 mod illnesses;
 mod ledgers;
 mod tokens;
+mod walks;
 
 use super::Kept;
 use super::Named;
 use super::cases::{self, Case};
 use super::content::Content;
+use super::past_illness::Origin;
 use crate::db::{Db, StoreError};
 use crate::ids::PartnerId;
 use crate::vault::Vault;
@@ -61,7 +63,10 @@ async fn try_keep(
     let ready = cases::ready(
         &vault(),
         PartnerId(partner),
-        &format!("channel-{partner}"),
+        Origin {
+            by_whom: &format!("channel-{partner}"),
+            map_version: "1",
+        },
         ids,
         cases,
     )?;
