@@ -10,6 +10,7 @@
 //! another; both share the machine's cores and speak over loopback sockets.
 
 mod callbacks;
+mod credential;
 mod edge;
 mod envelope;
 mod insurers;
@@ -39,7 +40,7 @@ pub(crate) struct Options {
     /// 测量项目
     #[arg(value_enum, default_value = "all")]
     what: What,
-    /// 预先装入的欠费记录数（persons 为导入的人数，illness 为既往症登记数）
+    /// 预先装入的欠费记录数（persons 为导入的人数，illness 为既往症登记数，credential 为参保人数）
     #[arg(long, value_name = "条数", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..))]
     items: u64,
     /// 每轮测量的秒数
@@ -79,6 +80,8 @@ enum What {
     Illness,
     /// 历史案件迁移（XY00.00.00.03），与直接批量写库对照
     Cases,
+    /// 电子凭证解码（ec.query），与同一服务器的空应答对照
+    Credential,
     /// 启动至就绪的时间与空闲内存
     Start,
     /// 前置机：HIS 调用至落盘应答、十万项经慢速线路送达、常驻内存
@@ -125,6 +128,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     if wanted(What::Cases) {
         insurers::cases::measure(options, &mut table)?;
+    }
+    if wanted(What::Credential) {
+        credential::measure(options, &mut table)?;
     }
     if wanted(What::Start) {
         start::measure(options, &mut table)?;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use banyan_protocol::envelope::centre::Charset;
 use banyan_protocol::envelope::{CONTENT_TYPE, SIGN_VERSION, SIGN_VERSION_HEADER};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -27,6 +28,19 @@ pub(super) fn request(path: &str, body: &str) -> Vec<u8> {
         body.len()
     )
     .into_bytes()
+}
+
+/// A request in the envelope of the credential centre, in this character set.
+pub(super) fn request_in(path: &str, charset: Charset, body: &str) -> Vec<u8> {
+    let body = charset.encode(body);
+    let mut bytes = format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {}\r\ncontent-length: {}\r\n\r\n",
+        charset.content_type(),
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(&body);
+    bytes
 }
 
 /// How a round goes.

@@ -28,6 +28,13 @@ pub fn issue(app: &App, person: HealthCardPersonId) -> Option<LivingCode> {
     CODES.issue(app, person, app.settings.credential.code_ttl_ms)
 }
 
+/// The text of a new code, for whoever draws it himself.
+#[must_use]
+pub fn new_text(app: &App, person: HealthCardPersonId) -> String {
+    let expires_ms = app.now_ms() + app.settings.credential.code_ttl_ms;
+    CODES.text(app, person, expires_ms)
+}
+
 /// A code for trying things out, which lives for ever and may be shown to everybody.
 #[must_use]
 pub fn for_tests(app: &App, person: HealthCardPersonId) -> String {

@@ -16,7 +16,7 @@ use banyan_store::ids::PartnerId;
 pub struct ShownCodes {
     capacity: usize,
     /// By the slice of time in which they end.
-    slices: Mutex<BTreeMap<i64, HashMap<[u8; 16], PartnerId>>>,
+    slices: Mutex<BTreeMap<i64, HashMap<u64, PartnerId>>>,
 }
 
 /// Whether a code may be used by whoever shows it now.
@@ -45,9 +45,10 @@ impl ShownCodes {
 
     /// Shows a code.
     pub fn show(&self, id: &[u8; 32], to: PartnerId, expires_ms: i64, now_ms: i64) -> Shown {
-        // Half a keyed code: no two of those that live at once share 128 bits.
-        let mut half = [0; 16];
-        half.copy_from_slice(&id[..16]);
+        // 8 bytes of a keyed code: two of those that live at once share them by chance once in
+        // millions of years of full load, and then one of them is to be drawn anew.
+        let [a, b, c, d, e, f, g, h, ..] = *id;
+        let mark = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
         let mut slices = self.slices.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((&slice, _)) = slices.first_key_value() {
             if (slice + 1) * SLICE_MS > now_ms {
@@ -57,7 +58,7 @@ impl ShownCodes {
         }
         let count: usize = slices.values().map(HashMap::len).sum();
         let slice = slices.entry(expires_ms.div_euclid(SLICE_MS)).or_default();
-        match slice.entry(half) {
+        match slice.entry(mark) {
             Entry::Occupied(first) if *first.get() == to => Shown::Here,
             Entry::Occupied(_) => Shown::Elsewhere,
             Entry::Vacant(_) if count >= self.capacity => Shown::TooMany,
