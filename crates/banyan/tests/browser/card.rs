@@ -49,7 +49,7 @@ fn is_sound(name: &str, page: &str) {
 }
 
 /// What was said besides that a form was not well filled in.
-async fn nothing_but(browser: &Browser, status: &str) {
+pub(crate) async fn nothing_but(browser: &Browser, status: &str) {
     let complaints = browser.complaints().await;
     assert!(
         complaints

@@ -13,6 +13,7 @@
 
 mod browser;
 mod card;
+mod credential;
 mod edge_pages;
 mod flow;
 mod html;

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use banyan_store::db::StoreError;
 
 use super::frame::{self, Frame};
-use super::{CARD_PATH, LIST_PATH};
+use super::{CARD_PATH, CREDENTIAL_PATH, LIST_PATH};
 use crate::app::App;
 use crate::health_card::AUTHORISATION_PATH;
 use crate::token::Token;
@@ -63,6 +63,8 @@ pub(super) enum Place {
     List,
     /// On those of his health card.
     Card,
+    /// On those of his credential.
+    Credential,
     /// On those of the authorisation with this token.
     Authorisation(Token),
 }
@@ -72,6 +74,9 @@ impl Place {
     pub(super) fn of(path: &str) -> Self {
         if path.starts_with(CARD_PATH) {
             return Self::Card;
+        }
+        if path.starts_with(CREDENTIAL_PATH) {
+            return Self::Credential;
         }
         path.strip_prefix(AUTHORISATION_PATH)
             .and_then(|rest| rest.strip_prefix('/')?.split('/').next())
@@ -83,6 +88,7 @@ impl Place {
         let (path, label) = match self {
             Self::List => (LIST_PATH.to_owned(), "返回名单"),
             Self::Card => (CARD_PATH.to_owned(), "返回电子健康卡"),
+            Self::Credential => (CREDENTIAL_PATH.to_owned(), "返回医保电子凭证"),
             Self::Authorisation(token) => (
                 format!("{AUTHORISATION_PATH}/{}", token.text()),
                 "返回授权页面",
@@ -103,6 +109,11 @@ impl Problem {
         if matches!(self, Self::NoSession) && place != Place::List {
             lines = &NO_CARD_SESSION;
         }
+        // Whoever is not vouched for goes back to where he may be.
+        let place = match self {
+            Self::NotVouched => Place::List,
+            _ => place,
+        };
         let back = matches!(
             self,
             Self::BadForm
@@ -237,6 +248,7 @@ mod tests {
             ("/h5/overdue/item/1", LIST_PATH),
             ("/h5/ehc/card", CARD_PATH),
             ("/h5/ehc/card/code", CARD_PATH),
+            ("/h5/ec/requests/1", CREDENTIAL_PATH),
             (&format!("{page}/confirm"), &page),
             (&page, &page),
             ("/h5/ehc/auth/x", LIST_PATH),

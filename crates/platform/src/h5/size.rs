@@ -8,7 +8,7 @@ use super::frame::lead_to;
 use super::guest::{Keys, Purpose};
 use super::posted::Posted;
 use super::problem::Problem;
-use super::{CARD_PATH, LIST_PATH};
+use super::{CARD_PATH, CREDENTIAL_PATH, LIST_PATH, REQUESTS_PATH};
 use crate::app::App;
 use crate::health_card::AUTHORISATION_PATH;
 
@@ -54,6 +54,10 @@ pub(super) fn is_large(headers: &HeaderMap) -> bool {
 
 /// The page to come back to; the list where this one can't be.
 pub(super) fn way_back(path: &str, query: Option<&str>) -> String {
+    // An answer to a request is no page that could be opened again.
+    if path.starts_with(REQUESTS_PATH) {
+        return REQUESTS_PATH.to_owned();
+    }
     let way = match query {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
@@ -68,7 +72,7 @@ pub(super) fn way_back(path: &str, query: Option<&str>) -> String {
 /// Only to pages of ours: nobody is led away by a field of a form.
 fn leads_home(way: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "/?=&._-".contains(letter);
-    let homes = [LIST_PATH, CARD_PATH, AUTHORISATION_PATH];
+    let homes = [LIST_PATH, CARD_PATH, CREDENTIAL_PATH, AUTHORISATION_PATH];
     homes.iter().any(|home| way.starts_with(home))
         && way.len() <= MOST_WAY
         && !way.contains("//")
@@ -86,6 +90,7 @@ mod tests {
             "/h5/overdue/item/12?page=2",
             "/h5/overdue/looks?page=3",
             "/h5/ehc/card",
+            "/h5/ec/password",
             "/h5/ehc/auth/AAAA_-x",
         ] {
             assert!(leads_home(way), "{way}");
@@ -104,5 +109,6 @@ mod tests {
             assert!(!leads_home(way), "{way:?}");
         }
         assert_eq!(way_back("/h5/refresh", None), LIST_PATH);
+        assert_eq!(way_back("/h5/ec/requests/12", None), REQUESTS_PATH);
     }
 }
