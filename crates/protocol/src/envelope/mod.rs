@@ -1,10 +1,12 @@
 //! The envelopes that business messages travel in. No I/O: bytes in, bytes out.
 //!
-//! This is the envelope of the access guide, chapter 4.1; that of the 统一对外接口 is in [`fjs`]. How
-//! each of their ambiguities is read stands in `docs/decisions.md`.
+//! This is the envelope of the access guide, chapter 4.1; that of the 统一对外接口 is in [`fjs`], that of the
+//! credential centre in [`hsecfc`]. How each of their ambiguities is read stands in
+//! `docs/decisions.md`.
 
 mod answering;
 pub mod fjs;
+pub mod hsecfc;
 mod open;
 mod reply;
 mod seal;
