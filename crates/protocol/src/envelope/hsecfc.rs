@@ -66,18 +66,17 @@ impl Request {
             ],
             secret,
         ));
-        let own = [
+        let mut extra = self.extra.clone();
+        for (name, value) in [
             ("appId", app_id),
             ("timestamp", &timestamp),
             ("sign", &signature),
-        ]
-        .map(|(name, value)| format!("{}:{}", quoted(name), quoted(value)));
-        let others = self
-            .extra
-            .iter()
-            .filter(|(name, _)| !is_signatures(name))
-            .map(|(name, value)| format!("{}:{}", quoted(name), value.get()));
-        let extra: Vec<String> = others.chain(own).collect();
+        ] {
+            // What `quoted` gives is JSON, so there is a raw value of it.
+            if let Ok(value) = RawValue::from_string(quoted(value)) {
+                extra.insert(name.to_owned(), value);
+            }
+        }
         let data = match &self.data {
             Data::Object(raw) => raw.get().to_owned(),
             Data::Text(text) => quoted(text),
@@ -86,7 +85,7 @@ impl Request {
             r#"{{"orgId":{},"transType":{},"data":{data},"extra":{}}}"#,
             quoted(&self.org_id),
             quoted(&self.trans_type),
-            quoted(&format!("{{{}}}", extra.join(","))),
+            quoted(&object(&extra)),
         )
     }
 }
@@ -177,6 +176,13 @@ pub fn open_reply(text: &str, app_id: &str, secret: &Secret) -> Result<Reply, Ba
     })
 }
 
+/// The members as a JSON object, each value as it was written.
+#[must_use]
+pub fn object(members: &Extra) -> String {
+    // Names are strings and values JSON already, so nothing can fail.
+    serde_json::to_string(members).unwrap_or_default()
+}
+
 /// SM3 over the members in the given order, which is that of ASCII, and the secret behind them.
 fn code_of<'a>(
     members: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -188,10 +194,6 @@ fn code_of<'a>(
     }
     signed.extend(["key=", secret.expose()]);
     sm3::digest(signed.as_bytes())
-}
-
-fn is_signatures(member: &str) -> bool {
-    matches!(member, "appId" | "timestamp" | "sign")
 }
 
 /// A string's text, a number's digits; nothing else can stand where a signature's members do.
