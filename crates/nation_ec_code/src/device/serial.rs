@@ -43,6 +43,10 @@ pub(super) fn scan(settings: &Serial) -> Result<String, Fault> {
             Err(_) => return Err(gone()),
         };
         for &byte in piece.iter().take(count) {
+            // The second half of the end of a code that came before.
+            if byte == b'\n' && line.is_empty() {
+                continue;
+            }
             if matches!(byte, b'\r' | b'\n') {
                 // What is no UTF-8 is no code either, and `whole` says so.
                 return Ok(String::from_utf8_lossy(&line).into_owned());
