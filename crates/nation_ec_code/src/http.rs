@@ -135,7 +135,11 @@ impl Line {
                 io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
                     (Code::Centre, format!("网络不通，到不了{whom}"))
                 }
-                kind => (Code::Centre, format!("与{whom}的连接中断（{kind}）")),
+                kind => {
+                    let number = error.raw_os_error().unwrap_or_default();
+                    let text = format!("与{whom}的连接中断（{kind}，系统错误号 {number}）");
+                    (Code::Centre, text)
+                }
             },
             _ => (Code::Centre, format!("{whom}的应答不是 HTTP")),
         };
