@@ -59,6 +59,30 @@ pub(crate) fn own_folder() -> Option<PathBuf> {
     path.parent().map(PathBuf::from)
 }
 
+/// Keeps the system's sockets loaded when the library goes.
+///
+/// Rust's standard library starts Winsock and never says that it is done with it. Where nobody else in
+/// the program uses it, it would go with us in the middle of that, and the next one to load it would
+/// get sockets that are none (error 10038; seen under wine).
+#[cfg(windows)]
+pub(crate) fn keep_sockets() {
+    use windows_sys::Win32::System::LibraryLoader::{
+        GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
+    };
+
+    let name: Vec<u16> = "ws2_32.dll\0".encode_utf16().collect();
+    let mut module = 0;
+    // SAFETY: the name ends in NUL, and the handle is written to a place of ours.
+    let kept =
+        unsafe { GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN, name.as_ptr(), &mut module) };
+    // It is loaded, since we import it; were it not, there would be nothing to keep.
+    let _ = kept;
+}
+
+/// Other systems' sockets go nowhere.
+#[cfg(not(windows))]
+pub(crate) const fn keep_sockets() {}
+
 /// Lets this run when the library is unloaded, or the program ends.
 ///
 /// On Linux and in MinGW's DLLs `atexit` belongs to the library that calls it, so what it is told

@@ -51,8 +51,11 @@ static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
 /// # Errors
 /// Where it can't be read: code 500032.
 pub fn current() -> Result<Arc<Ready>, Fault> {
-    static END: Once = Once::new();
-    END.call_once(|| place::at_unload(forget));
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| {
+        place::keep_sockets();
+        place::at_unload(forget);
+    });
     let file = settings_file()?;
     let stamp = stamp(&file);
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,10 +21,11 @@ static const char QUERY[] =
     "\"businessType\":\"01101\"},\"extra\":\"{\\\"qrCode\\\":\\\"EC0123\\\"}\"}";
 
 static HMODULE module;
+static const char *phase = "alone";
 static NationEcTransFunction trans;
 
 static void fail(const char *what) {
-    printf("%s (%lu)\n", what, GetLastError());
+    printf("%s: %s (%lu)\n", phase, what, GetLastError());
     exit(1);
 }
 
@@ -71,10 +72,12 @@ int main(int count, char **words) {
     if (count < 2) fail("see the top of windows.c");
     load();
     for (int n = 1; n < count; n++) one(words[n]);
+    phase = "in a crowd";
     for (int n = 0; n < THREADS; n++)
         thread[n] = CreateThread(NULL, 0, crowd, words[1], 0, NULL);
     WaitForMultipleObjects(THREADS, thread, TRUE, INFINITE);
     for (int n = 0; n < THREADS; n++) CloseHandle(thread[n]);
+    phase = "reloading";
     FreeLibrary(module);
     for (int n = 0; n < RELOADS; n++) {
         char out[NATION_EC_DEFAULT_OUTPUT_SIZE];

@@ -48,7 +48,8 @@ pub fn command(program: &Path, desk: &Desk) -> Command {
 /// What it printed; the test fails where it failed.
 pub fn printed(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    // Programs print what the library gave them, which is GB18030 where it is not ASCII.
+    let printed = encoding_rs::GB18030.decode(&output.stdout).0.into_owned();
     assert!(
         output.status.success(),
         "{}: {said}{printed}",
