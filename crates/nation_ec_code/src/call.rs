@@ -1,5 +1,6 @@
 //! One call, from the caller's JSON to what he gets, in safe code over slices.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -229,27 +230,29 @@ fn with_keypad(
         line_to_centre(&settings.centre),
         line_to_terminal(&settings.centre),
     );
+    let centre_is_done = AtomicBool::new(false);
     thread::scope(|scope| {
         let typing = thread::Builder::new().spawn_scoped(scope, || {
             let typed = terminal::keypad(&to_pad, pad, occasion, &person);
-            if typed.is_err() {
+            let ends_it = typed.is_err() && !centre_is_done.load(Ordering::SeqCst);
+            if ends_it {
                 to_centre.clone().hang_up();
             }
-            typed
+            typed.map_err(|fault| (fault, ends_it))
         });
         let Ok(typing) = typing else {
             return Err(Fault::new(Code::Unknown, "系统没有资源等待密码键盘"));
         };
         let answered = to_centre.post(post);
+        centre_is_done.store(true, Ordering::SeqCst);
         if !typing.is_finished() {
             to_pad.clone().hang_up();
         }
-        let typed = typing.join().unwrap_or(Err(Fault::unexpected()));
+        let typed = typing.join();
         match (answered, typed) {
-            (Ok(answered), _) => Ok(answered),
             // The centre was hung up on because of the keypad, so the keypad's reason is the reason.
-            (Err(_), Err(pad)) if pad.code() != Code::Centre => Err(pad),
-            (Err(fault), _) => Err(fault),
+            (Err(_), Ok(Err((fault, true)))) => Err(fault),
+            (answered, _) => answered,
         }
     })
 }

@@ -267,6 +267,9 @@ fn a_password_is_typed_while_the_centre_waits() {
     let started = Instant::now();
     let (returned, _) = read(&call(&with("cancelled"), &centre.at("slow"), text));
     assert!(returned.starts_with("-1 终端上的操作已取消"), "{returned}");
+    let absent = ready("[terminal]\nurl = \"http://127.0.0.1:1\"\nkeypad = true");
+    let (returned, _) = read(&call(&absent, &centre.at("slow"), text));
+    assert!(returned.starts_with("500033 终端拒绝连接"), "{returned}");
     let (_, out) = read(&call(&with("slow"), &centre.at("refuse"), text));
     assert_eq!(out["code"], 500_049);
     assert!(started.elapsed() < Duration::from_secs(10));
