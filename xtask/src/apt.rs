@@ -6,16 +6,22 @@ use std::process::{Command, Stdio};
 use nix::unistd::geteuid;
 
 /// Programs of others that the tests hold ours against, and the packages that bring them.
-const PEERS: [(&str, &str); 5] = [
+const PEERS: [(&str, &str); 8] = [
     ("python3", "python3"),
     ("openssl", "openssl"),
     ("node", "nodejs"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
+    ("g++", "g++"),
+    ("valgrind", "valgrind"),
+    ("javac", "default-jdk-headless"),
 ];
 
 /// Python's library for the client example; Debian's own Python finds Debian's package.
 const PYTHON_LIBRARY: &str = "python3-cryptography";
+
+/// By which Java programs load libraries, NationECCode among them.
+const JAVA_NATIVE_ACCESS: (&str, &str) = ("/usr/share/java/jna.jar", "libjna-java");
 
 /// Chinese letters for the browser, without which its pictures show boxes.
 const FONT: (&str, &str) = (
@@ -35,18 +41,28 @@ pub(crate) fn bring_peers() {
     if !["python3", "/usr/bin/python3"].into_iter().any(imports) {
         missing.push(PYTHON_LIBRARY);
     }
-    if !Path::new(FONT.0).exists() {
-        missing.push(FONT.1);
+    let files = [FONT, JAVA_NATIVE_ACCESS];
+    let absent = files.iter().filter(|(file, _)| !Path::new(file).exists());
+    missing.extend(absent.map(|(_, package)| *package));
+    if !install(&missing, "the tests against other programs") {
+        println!(
+            "xtask: tests that need {} say that they are left out",
+            missing.join(" ")
+        );
     }
-    if missing.is_empty() {
-        return;
+}
+
+/// Installs these packages, if it may; nothing to install is installed.
+pub(crate) fn install(packages: &[&str], what_for: &str) -> bool {
+    if packages.is_empty() {
+        return true;
     }
-    let packages = missing.join(" ");
+    let packages = packages.join(" ");
     let Some(mut shell) = privileged_shell() else {
-        println!("xtask: without {packages} some tests are left out; apt-get install {packages}");
-        return;
+        println!("xtask: missing for {what_for}: apt-get install {packages}");
+        return false;
     };
-    println!("xtask: installing {packages} with apt-get, for the tests against other programs");
+    println!("xtask: installing {packages} with apt-get, for {what_for}");
     let script = format!(
         "export DEBIAN_FRONTEND=noninteractive; apt-get -o DPkg::Lock::Timeout=120 update || true; \
          apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends {packages}"
@@ -57,11 +73,12 @@ pub(crate) fn bring_peers() {
         .status()
         .is_ok_and(|status| status.success());
     if !installed {
-        println!("xtask: apt-get could not install {packages}; tests that need them will say so");
+        println!("xtask: apt-get could not install {packages}");
     }
+    installed
 }
 
-fn starts(program: &str) -> bool {
+pub(crate) fn starts(program: &str) -> bool {
     // Whatever it thinks of the argument, it started.
     Command::new(program)
         .arg("--version")

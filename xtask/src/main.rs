@@ -1,10 +1,12 @@
 //! `cargo xtask`: the developer's errands, one file for each.
 //!
 //! `test` runs every test on both engines, `gen` writes what can be generated, `tidy` checks the
-//! code's manners, and `ci` is what the build server asks for after the tests.
+//! code's manners, `ci` is what the build server asks for after the tests, and `dll` makes the
+//! NationECCode library for Windows.
 
 mod apt;
 mod ci;
+mod dll;
 mod generate;
 mod interfaces;
 mod interrupt;
@@ -35,6 +37,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Errand::Gen(options) => generate::run(&root, &options),
         Errand::Tidy => tidy::run(&root),
         Errand::Ci => ci::run(&root),
+        Errand::Dll(options) => dll::run(&root, &options),
     }
 }
 
@@ -56,4 +59,6 @@ enum Errand {
     Tidy,
     /// What the build server checks after the tests: fmt, clippy, gen --check, tidy
     Ci,
+    /// Build NationECCode.dll with MinGW, check it, and try it under wine
+    Dll(dll::Options),
 }

@@ -35,7 +35,7 @@ mod tests;
 pub use address::SpecialAddress;
 pub use allowed_hosts::{AllowedHosts, BadHostEntry, HostGuard, HostRefused};
 pub use call::{Credentials, call, call_typed, open_answer};
-pub use centre::call_centre;
+pub use centre::{CentreCaller, call_centre};
 pub use fault::{Blame, CallFault, ConnectFault};
 pub use http::{ClientSetupError, HttpClient, HttpReply, HttpSettings, Oddity};
 pub use retry::{Retry, RetryPolicy, call_typed_with_retry, call_with_retry};

@@ -4,7 +4,8 @@
 //! A [`SimulatedHospital`] keeps a ledger of what its patients owe, reports it to the platform,
 //! and answers when the platform asks or tells; [`MztChannel`] is 闽政通 as a caller and
 //! [`MztInbox`] 闽政通 as whom citizens are reminded through; [`citizens`]
-//! are people whom nobody is. [`Traffic`] keeps them busy for the `sandbox` command. A [`Fault`]
+//! are people whom nobody is. A [`SimulatedTerminal`] has the scanner, camera and keypad that the
+//! NationECCode library asks. [`Traffic`] keeps them busy for the `sandbox` command. A [`Fault`]
 //! lets a hospital misbehave, a [`LineProxy`] or a [`MessageLine`] the line to it, and a [`CallbackReceiver`] stands
 //! in for hundreds of hospitals that only acknowledge. [`SandboxDescription`] tells other
 //! programs where all of this is.
@@ -29,6 +30,7 @@ mod message_line;
 mod mzt;
 mod mzt_inbox;
 mod receiver;
+mod terminal;
 #[cfg(test)]
 mod testing;
 mod traffic;
@@ -51,4 +53,5 @@ pub use message_line::{LineCounts, LinePlan, MessageLine};
 pub use mzt::{MztChannel, MztSetup};
 pub use mzt_inbox::{Arrived, MztInbox};
 pub use receiver::{CallbackReceiver, Told};
+pub use terminal::{NextCode, SimulatedTerminal, TerminalSetup};
 pub use traffic::{Pace, Traffic, TrafficSummary};

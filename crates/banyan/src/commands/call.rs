@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use banyan_client::{Credentials, HostGuard, HttpClient, HttpSettings, call, call_centre};
+use banyan_client::{
+    CentreCaller, Credentials, HostGuard, HttpClient, HttpSettings, call, call_centre,
+};
 use banyan_protocol::ambient::{Clock as _, ManualClock, SystemClock};
 use banyan_protocol::catalogue::{Direction, Interface, Route};
 use banyan_protocol::envelope::{AcceptedReplies, Answer, Manner, Sealing, Secret, centre};
@@ -119,21 +121,18 @@ fn call_the_centre(
     let data: Value = serde_json::from_str(&business)?;
     let org_id = data.get("orgId").and_then(Value::as_str);
     let org_id = org_id.ok_or_else(|| anyhow!("--data 须含 orgId（医保定点机构代码）"))?;
-    let calling = centre::Calling {
-        app_id: &identity.app_id,
+    let request = centre::Request::new(
         org_id,
-        trans_type: interface.code(),
-        data: &business,
-        qr_code: options.qr_code.as_deref(),
-        timestamp_ms: SystemClock.now_ms(),
-    };
+        interface.code(),
+        &business,
+        options.qr_code.as_deref(),
+    )?;
+    let now_ms = SystemClock.now_ms();
     if options.show {
-        let to_sign = calling.string_to_sign(&secret);
+        let to_sign = request.string_to_sign(&identity.app_id, &secret, now_ms);
         let hidden = to_sign.replace(secret.expose(), "***");
-        terminal::note(format!(
-            "待签名串：{hidden}\n请求：{}\n",
-            calling.seal(&secret)?
-        ));
+        let sealed = request.seal(&identity.app_id, &secret, now_ms);
+        terminal::note(format!("待签名串：{hidden}\n请求：{sealed}\n"));
     }
     let mut url = identity.platform.clone();
     let prefix = url.path().trim_end_matches('/').to_owned();
@@ -144,13 +143,15 @@ fn call_the_centre(
             call_timeout: Duration::from_secs(90),
             ..HttpSettings::default()
         })?;
-        let answer = call_centre(&http, &url, &HostGuard::Anywhere, &secret, &calling)
+        let caller = CentreCaller {
+            app_id: &identity.app_id,
+            secret: &secret,
+            now_ms,
+        };
+        let answer = call_centre(&http, &url, &HostGuard::Anywhere, caller, &request)
             .await
             .with_context(|| format!("调用 {url}"))?;
-        Ok(show(match answer {
-            centre::Answer::Done(json) => Answer::Done(json),
-            centre::Answer::Refused { code, message } => Answer::Refused { code, message },
-        }))
+        Ok(show(answer))
     })
 }
 

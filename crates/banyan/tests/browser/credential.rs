@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use banyan::province::PASSWORD;
-use banyan_client::{HostGuard, HttpClient, HttpSettings, call_centre};
-use banyan_protocol::envelope::Secret;
-use banyan_protocol::envelope::centre::{Answer, Calling, PATH};
+use banyan_client::{CentreCaller, HostGuard, HttpClient, HttpSettings, call_centre};
+use banyan_protocol::envelope::centre::{PATH, Request};
+use banyan_protocol::envelope::{Answer, Secret};
 use banyan_sandbox::Citizen;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -27,30 +27,22 @@ fn ask(place: &Place, citizen: &Citizen, office: &str) -> JoinHandle<Answer> {
         "userName": citizen.user_name, "mdtrtCertType": "01A",
     })
     .to_string();
-    let timestamp_ms = place.province.app.world.clock.now_ms();
+    let now_ms = place.province.app.world.clock.now_ms();
     tokio::spawn(async move {
         let http = HttpClient::new(&HttpSettings {
             call_timeout: Duration::from_secs(120),
             ..HttpSettings::default()
         });
-        let calling = Calling {
-            app_id: &access.app_id,
-            org_id: &access.org_id,
-            trans_type: "cn.nhsa.ec.pwd",
-            data: &data,
-            qr_code: None,
-            timestamp_ms,
-        };
+        let request = Request::new(&access.org_id, "cn.nhsa.ec.pwd", &data, None).unwrap();
         let secret = Secret::parse(&access.secret).unwrap();
-        call_centre(
-            &http.unwrap(),
-            &url,
-            &HostGuard::Anywhere,
-            &secret,
-            &calling,
-        )
-        .await
-        .unwrap()
+        let caller = CentreCaller {
+            app_id: &access.app_id,
+            secret: &secret,
+            now_ms,
+        };
+        call_centre(&http.unwrap(), &url, &HostGuard::Anywhere, caller, &request)
+            .await
+            .unwrap()
     })
 }
 

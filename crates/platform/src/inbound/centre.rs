@@ -12,7 +12,7 @@ use banyan_protocol::catalogue::{Interface, Route};
 use banyan_protocol::credential::terminal::TerminalMessage;
 use banyan_protocol::credential::{CentreCode, is_institution_code};
 use banyan_protocol::crypto::sm3::{self, Sm3Digest};
-use banyan_protocol::envelope::centre::{Charset, Received, Told};
+use banyan_protocol::envelope::centre::{Charset, Received, Told, escaped};
 use banyan_protocol::envelope::{Dialect, EnvelopeFault, Environment, Secret};
 use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::FieldFault;
@@ -246,11 +246,16 @@ async fn answer(
         ),
         None => app.meters.stranger(result),
     }
+    // Signed as it is sent: what another edition of GB18030 turns into another letter would not hold.
+    let data = data.map(|json| match charset {
+        Charset::Gb18030 => escaped(json),
+        Charset::Utf8 => Cow::Borrowed(json),
+    });
     let answer = Told {
         org_id: &entered.org_id,
         code: CentreCode::of(result),
         message,
-        data,
+        data: data.as_deref(),
     };
     let dialect = entered
         .verified

@@ -65,7 +65,8 @@ impl<'a> Envelope<'a> {
     }
 
     /// Whether the member is there and a JSON string.
-    pub(in crate::envelope) fn is_string(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn is_string(&self, name: &str) -> bool {
         self.members
             .iter()
             .any(|(known, value)| known == name && value.is_string)

@@ -3,11 +3,11 @@
 use banyan_platform::settings::EnvironmentSetting;
 use banyan_protocol::catalogue::{Interface, Route};
 use banyan_protocol::crypto::{base64, sm3};
-use banyan_protocol::envelope::centre::{Answer, Charset, open_answer};
+use banyan_protocol::envelope::centre::Charset;
 use banyan_store::on_both_engines;
 use serde_json::{Value, json};
 
-use super::window::{Window, code_of};
+use super::window::{Window, code_of, opened};
 use crate::partners_voice::RawReply;
 use crate::telling::{HOUR_MS, MINUTE_MS, Story, new_hospital};
 
@@ -62,7 +62,7 @@ on_both_engines! {
             let reply = window.send(&sent_as.encode(&message), content_type).await;
             assert_eq!(reply.header("content-type"), Some(answered_in.content_type()));
             let text = answered_in.decode(&reply.body).unwrap();
-            assert!(matches!(open_answer(&text, &window.secret), Ok(Answer::Done(_))), "{content_type}");
+            assert!(matches!(opened(&text, &window.app_id, &window.secret), Ok(Ok(_))), "{content_type}");
         }
         // What says that it is the one and is the other is told so, and is no wrong signature.
         let message = window.signed("ec.query", &window.data(&[]), Some(code));

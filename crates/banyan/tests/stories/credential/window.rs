@@ -7,7 +7,7 @@ use banyan_protocol::ambient::Clock as _;
 use banyan_protocol::crypto::base64;
 use banyan_protocol::crypto::gcm::Sm4Gcm;
 use banyan_protocol::envelope::Secret;
-use banyan_protocol::envelope::centre::{Answer, Calling, Charset, PATH, open_answer};
+use banyan_protocol::envelope::centre::{BadReply, Charset, PATH, Request, open_reply};
 use banyan_sandbox::Citizen;
 use banyan_store::partners::Kind;
 use serde_json::{Value, json};
@@ -71,15 +71,8 @@ impl Window {
 
     /// The signed message.
     pub(super) fn signed(&self, trans_type: &str, data: &Value, qr_code: Option<&str>) -> String {
-        let calling = Calling {
-            app_id: &self.app_id,
-            org_id: &self.org_id,
-            trans_type,
-            data: &data.to_string(),
-            qr_code,
-            timestamp_ms: self.clock.now_ms(),
-        };
-        calling.seal(&self.secret).unwrap()
+        let request = Request::new(&self.org_id, trans_type, &data.to_string(), qr_code).unwrap();
+        request.seal(&self.app_id, &self.secret, self.clock.now_ms())
     }
 
     /// Sends bytes as they are.
@@ -95,10 +88,7 @@ impl Window {
         let reply = self.send(&sent, charset.content_type()).await;
         assert_eq!(reply.header("content-type"), Some(charset.content_type()));
         let text = charset.decode(&reply.body).unwrap().into_owned();
-        match open_answer(&text, &self.secret).unwrap() {
-            Answer::Done(json) => Ok(serde_json::from_str(&json).unwrap()),
-            Answer::Refused { code, message } => Err((code, message)),
-        }
+        opened(&text, &self.app_id, &self.secret).unwrap()
     }
 
     pub(super) async fn say(
@@ -154,15 +144,10 @@ impl Window {
         let sealed = Sm4Gcm::with_key(key).seal(&*random, context.as_bytes(), digits.as_bytes());
         let mut data = self.named(citizen);
         data["password"] = json!(base64::encode(&sealed));
-        let calling = Calling {
-            app_id: &self.app_id,
-            org_id: &self.org_id,
-            trans_type: "terminal.pwd",
-            data: &data.to_string(),
-            qr_code: None,
-            timestamp_ms,
-        };
-        self.say_text(&calling.seal(&self.secret).unwrap()).await
+        let data = data.to_string();
+        let request = Request::new(&self.org_id, "terminal.pwd", &data, None).unwrap();
+        let signed = request.seal(&self.app_id, &self.secret, timestamp_ms);
+        self.say_text(&signed).await
     }
 
     fn named(&self, citizen: &Citizen) -> Value {
@@ -170,6 +155,25 @@ impl Window {
             "orgId": self.org_id, "idType": "01", "idNo": citizen.id_no,
             "userName": citizen.user_name,
         })
+    }
+}
+
+/// An answer's data, or code and message of a refusal, which may be unsigned.
+pub(super) fn opened(
+    text: &str,
+    app_id: &str,
+    secret: &Secret,
+) -> Result<Result<Value, (String, String)>, BadReply> {
+    match open_reply(text, app_id, secret) {
+        Ok(reply) if reply.code == 0 => Ok(Ok(serde_json::from_str(
+            &reply.data.unwrap_or_default(),
+        )
+        .unwrap())),
+        Ok(reply) => Ok(Err((reply.code.to_string(), reply.message))),
+        Err(BadReply::Unsigned { code, message }) if code != 0 => {
+            Ok(Err((code.to_string(), message)))
+        }
+        Err(bad) => Err(bad),
     }
 }
 

@@ -6,15 +6,17 @@
 //! string to sign is built like that of the access guide, over `orgId`, `transType`, `data` (its
 //! exact text), `timestamp` and `appId`; an answer's over `code` and `message` too.
 
-mod answer;
-mod call;
+mod calling;
 mod charset;
+mod received;
 #[cfg(test)]
 mod tests;
+mod told;
 
-pub use answer::{Answer, AnswerFault, Told, open_answer};
-pub use call::{Calling, Extra, NotJson, Received};
-pub use charset::{Charset, NotInCharset};
+pub use calling::{BadReply, Data, Extra, NotJson, Reply, Request, object, open_reply};
+pub use charset::{Charset, NotInCharset, escaped};
+pub use received::{Received, SignedBy};
+pub use told::Told;
 
 use super::signing::{Dialect, Empties, SignedAs};
 

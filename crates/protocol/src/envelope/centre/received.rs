@@ -1,14 +1,12 @@
-//! Requests of the centre: opening one, and making one.
+//! Requests as the centre gets them.
 
 use std::fmt;
 
-use serde::Serialize;
-use serde_json::value::RawValue;
 use subtle::ConstantTimeEq as _;
 
 use super::super::signing::{self, Dialect};
 use super::super::{Envelope, EnvelopeFault, Secret};
-use super::{OURS, TAKEN};
+use super::TAKEN;
 use crate::crypto::base64;
 use crate::crypto::sm3::Sm3Digest;
 use crate::wire::FieldFault;
@@ -18,12 +16,12 @@ use crate::wire::FieldFault;
 pub struct Received<'a> {
     envelope: Envelope<'a>,
     /// What stands in `extra`.
-    pub extra: Extra,
+    pub extra: SignedBy,
 }
 
 /// 扩展参数: who signed when, and what was scanned.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Extra {
+pub struct SignedBy {
     /// 应用 ID.
     pub app_id: Option<String>,
     /// 时间戳, milliseconds since the epoch, as it was signed.
@@ -37,8 +35,8 @@ pub struct Extra {
 /// 4.2.4.1: the longest `extra`, in characters.
 const MOST_EXTRA: usize = 2_048;
 
-impl Extra {
-    pub(super) fn parse(text: &str) -> Result<Self, FieldFault> {
+impl SignedBy {
+    fn parse(text: &str) -> Result<Self, FieldFault> {
         if text.chars().count() > MOST_EXTRA {
             return Err(FieldFault::new(
                 "extra",
@@ -65,9 +63,9 @@ impl Extra {
     }
 }
 
-impl fmt::Debug for Extra {
+impl fmt::Debug for SignedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Extra")
+        f.debug_struct("SignedBy")
             .field("app_id", &self.app_id)
             .field("timestamp", &self.timestamp)
             .finish_non_exhaustive()
@@ -82,7 +80,7 @@ impl<'a> Received<'a> {
     pub fn parse(text: &'a str) -> Result<Self, FieldFault> {
         let envelope = Envelope::parse(text.as_bytes())?;
         let extra = envelope.get("extra").filter(|text| !text.is_empty());
-        let extra = extra.map(Extra::parse).transpose()?.unwrap_or_default();
+        let extra = extra.map(SignedBy::parse).transpose()?.unwrap_or_default();
         Ok(Self { envelope, extra })
     }
 
@@ -149,95 +147,4 @@ impl<'a> Received<'a> {
 fn needed<'a>(member: &'a Option<String>, path: &str) -> Result<&'a str, FieldFault> {
     let text = member.as_deref();
     text.ok_or_else(|| FieldFault::new(path, "不可缺少"))
-}
-
-/// A request about to be made.
-#[derive(Clone, Copy)]
-pub struct Calling<'a> {
-    /// 应用 ID.
-    pub app_id: &'a str,
-    /// 机构 ID.
-    pub org_id: &'a str,
-    /// 交易类型.
-    pub trans_type: &'a str,
-    /// 接口请求参数, compact JSON.
-    pub data: &'a str,
-    /// 码值, where one was scanned.
-    pub qr_code: Option<&'a str>,
-    /// 时间戳, milliseconds since the epoch.
-    pub timestamp_ms: i64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CallForm<'a> {
-    org_id: &'a str,
-    trans_type: &'a str,
-    data: &'a RawValue,
-    extra: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ExtraForm<'a> {
-    pub(super) app_id: &'a str,
-    pub(super) timestamp: &'a str,
-    pub(super) sign: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) qr_code: Option<&'a str>,
-}
-
-/// Business data that is no JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("data 不是 JSON")]
-pub struct NotJson;
-
-impl Calling<'_> {
-    /// The message, signed.
-    ///
-    /// # Errors
-    /// Where `data` is no JSON.
-    pub fn seal(&self, secret: &Secret) -> Result<String, NotJson> {
-        let timestamp = self.timestamp_ms.to_string();
-        let data: &RawValue = serde_json::from_str(self.data).map_err(|_| NotJson)?;
-        let text = self.string_to_sign(secret);
-        let extra = ExtraForm {
-            app_id: self.app_id,
-            timestamp: &timestamp,
-            sign: &base64::encode(&signing::sign(&text)),
-            qr_code: self.qr_code,
-        };
-        let form = CallForm {
-            org_id: self.org_id,
-            trans_type: self.trans_type,
-            data,
-            extra: serde_json::to_string(&extra).map_err(|_| NotJson)?,
-        };
-        serde_json::to_string(&form).map_err(|_| NotJson)
-    }
-}
-
-impl Calling<'_> {
-    /// The string that [`Calling::seal`] signs: for people who look for their fault.
-    #[must_use]
-    pub fn string_to_sign(&self, secret: &Secret) -> String {
-        let timestamp = self.timestamp_ms.to_string();
-        let members = [
-            ("appId", self.app_id),
-            ("orgId", self.org_id),
-            ("timestamp", &*timestamp),
-            ("transType", self.trans_type),
-        ];
-        signing::string_to_sign(members.into_iter(), Some(self.data.trim()), OURS, secret)
-    }
-}
-
-impl fmt::Debug for Calling<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Calling")
-            .field("app_id", &self.app_id)
-            .field("org_id", &self.org_id)
-            .field("trans_type", &self.trans_type)
-            .finish_non_exhaustive()
-    }
 }
