@@ -4,6 +4,8 @@
 //! hospital thinks it is owed. Ports may differ from start to start; the partners' addresses at
 //! the platform follow them.
 
+mod window;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +17,6 @@ use banyan_edge::settings::{Files, Hidden, Sending, Settings as EdgeSettings};
 use banyan_edge::{Edge, EdgeServer};
 use banyan_platform::admin::{Desk, Edit, NewPartner, usual_grants};
 use banyan_platform::app::{App, Setup};
-use banyan_platform::credential::password::{self, Digits};
-use banyan_platform::credential::{code, own};
 use banyan_platform::health_card::identity::Stated;
 use banyan_platform::settings::{DatabaseUrl, EnvironmentSetting, Settings};
 use banyan_platform::web::{Extras, Server};
@@ -27,9 +27,8 @@ use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_sandbox::{
     Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, InsurerAccess, MztAccess,
     MztChannel, MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHis, SimulatedHospital,
-    SimulatedInsurer, Traffic, citizens,
+    SimulatedInsurer, SimulatedTerminal, TerminalAccess, Traffic, citizens,
 };
-use banyan_store::credential::holders;
 use banyan_store::health_card::{Claim, Registered, register_all};
 use banyan_store::ids::HealthCardPersonId;
 use banyan_store::partners::{Kind, Partner};
@@ -39,6 +38,9 @@ use banyan_store::vault::MasterKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
+
+pub use window::PASSWORD;
+use window::Window;
 
 /// How a province is to be started.
 #[derive(Debug, Clone)]
@@ -76,6 +78,8 @@ pub struct Province {
     pub mzt: Arc<MztChannel>,
     /// Where 闽政通 is told whom to remind.
     pub mzt_inbox: MztInbox,
+    /// The terminal at the window of the first hospital.
+    pub terminal: SimulatedTerminal,
     /// Two hundred people whom nobody is.
     pub citizens: Arc<[Citizen]>,
     /// What other programs need to know.
@@ -102,8 +106,6 @@ const INSURERS: [(&str, u8, &[&str]); 2] = [
 ];
 const MZT_NAME: &str = "闽政通（沙箱）";
 const CITIZENS: usize = 200;
-/// The password of every citizen's 医保电子凭证.
-pub const PASSWORD: &str = "602914";
 /// 医保定点机构代码 of the first hospital besides its 机构 id: those of the standard's own examples
 /// (annex A and 5.3.5.1), so that they run as they are printed.
 const PRINTED_INSTITUTIONS: [&str; 3] = ["35020311234", "35020319001", "1234567"];
@@ -162,6 +164,7 @@ impl Province {
         let app = App::open(settings, &master, plan.world.clone(), setup).await?;
         let desk = Desk::of(&app, "sandbox");
         let http = HttpClient::new(&HttpSettings::default())?;
+        let his_http = http.clone();
         let platform: Url = platform_url.parse()?;
         let mut hospitals = Vec::new();
         let mut accesses = Vec::new();
@@ -266,15 +269,36 @@ impl Province {
             .map(|seed| seed.with_index(&app.vault))
             .collect();
         let persons = register(&app, &citizens).await?;
-        give_credentials(&app, &mut citizens, &persons).await?;
+        window::give_credentials(&app, &mut citizens, &persons).await?;
         let citizens: Arc<[Citizen]> = citizens.into();
         let extras = Extras {
             worker: plan.works_by_itself,
             ..Extras::default()
         };
         let server = Server::start_with(app.clone(), listener, extras).await?;
+        let registered = partner(&desk, Kind::Terminal, None, window::TERMINAL_NAME).await?;
+        app.directory.renew(app.now_ms()).await?;
+        let at = Window {
+            app: &app,
+            terminal: Account::new(&registered.profile.app_id, &live_secret(&registered)?)?,
+            platform_url: &platform_url,
+            world: plan.world.clone(),
+        };
+        let holder = citizens
+            .first()
+            .zip(persons.first())
+            .context("没有参保人")?;
+        let terminal = at.start(holder, his_http.clone()).await?;
+        if let Some(first) = accesses.first() {
+            window::write_library_settings(folder, first, terminal.url())?;
+        }
         let description = SandboxDescription {
-            platform: platform_url,
+            terminal: TerminalAccess {
+                app_id: registered.profile.app_id.clone(),
+                secret: live_secret(&registered)?,
+                url: terminal.url().to_string(),
+            },
+            platform: platform_url.clone(),
             edge: accesses
                 .first()
                 .and_then(|access| access.callback_url.parse().ok())
@@ -295,6 +319,7 @@ impl Province {
             },
             edge_api_key,
         };
+        // The last to be written: whoever finds it finds everything else.
         description.write(folder)?;
         Ok(Self {
             app,
@@ -303,6 +328,7 @@ impl Province {
             his,
             mzt,
             mzt_inbox,
+            terminal,
             citizens,
             description,
             server,
@@ -378,6 +404,7 @@ impl Province {
             hospital.stop().await;
         }
         self.mzt_inbox.stop().await;
+        self.terminal.stop().await;
     }
 }
 
@@ -448,35 +475,6 @@ async fn register(app: &App, citizens: &[Citizen]) -> Result<Vec<HealthCardPerso
         .write(move |tx| register_all(tx, &vault, &claims, "sandbox", now_ms))
         .await?;
     Ok(registered.into_iter().map(Registered::person).collect())
-}
-
-/// Gives every citizen his 医保电子凭证, all with the same password, and a code that never ends.
-async fn give_credentials(
-    app: &App,
-    citizens: &mut [Citizen],
-    persons: &[HealthCardPersonId],
-) -> Result<()> {
-    let mut without = Vec::new();
-    for (number, (citizen, person)) in citizens.iter_mut().zip(persons).enumerate() {
-        citizen.ec_qr_code = code::for_tests(app, *person);
-        if holders::password(&app.db, *person).await?.is_none() {
-            let (place, _) = own::PLACES[number % own::PLACES.len()];
-            without.push((*person, place));
-        }
-    }
-    if without.is_empty() {
-        return Ok(());
-    }
-    let digits = Digits::parse(PASSWORD).context("六位数字")?;
-    let (digest, now_ms) = (password::digest(app, digits).await?, app.now_ms());
-    app.db
-        .write(move |tx| {
-            without.iter().try_for_each(|(person, place)| {
-                holders::open(tx, *person, place, Some(&digest), now_ms).map(|_| ())
-            })
-        })
-        .await?;
-    Ok(())
 }
 
 /// Takes away what the last start wrote: its addresses are no longer true, and whoever waits for

@@ -31,6 +31,9 @@ pub struct SandboxDescription {
     /// registration, which stays the same from start to start.
     #[serde(default)]
     pub mzt_url: String,
+    /// The 医保业务综合服务终端 of the window.
+    #[serde(default)]
+    pub terminal: TerminalAccess,
     /// The insurers' channels.
     pub insurers: Vec<InsurerAccess>,
     /// The citizens.
@@ -65,6 +68,19 @@ pub struct MztAccess {
     pub app_id: String,
     /// 密钥.
     pub secret: String,
+}
+
+/// The simulated terminal: its registration at the credential centre, and where a HIS's library
+/// asks it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct TerminalAccess {
+    /// 应用 ID.
+    pub app_id: String,
+    /// 密钥.
+    pub secret: String,
+    /// Where it answers.
+    pub url: String,
 }
 
 /// An insurer's registration at the 统一对外接口.
@@ -154,7 +170,10 @@ fn at(path: &Path, source: io::Error) -> DescriptionError {
 
 /// Writes a file that only its owner may read, whole or not at all: into a file beside it, which
 /// then takes its name.
-pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// Where the file system refuses.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
     let beside = PathBuf::from(beside);
@@ -244,6 +263,15 @@ impl fmt::Debug for MztAccess {
     }
 }
 
+impl fmt::Debug for TerminalAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TerminalAccess")
+            .field("app_id", &self.app_id)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for InsurerAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InsurerAccess")
@@ -285,6 +313,11 @@ mod tests {
                 secret: "mzt-secret-mzt-secret".to_owned(),
             },
             mzt_url: "http://127.0.0.1:9002/".to_owned(),
+            terminal: TerminalAccess {
+                app_id: "terminal".to_owned(),
+                secret: "terminal-secret-terminal".to_owned(),
+                url: "http://127.0.0.1:9003/".to_owned(),
+            },
             insurers: vec![InsurerAccess {
                 chs_fjs_appid: "hmb".to_owned(),
                 chs_fjs_appsecret: "insurer-secret-insurer".to_owned(),
@@ -307,7 +340,7 @@ mod tests {
         };
         assert_eq!(
             keys(&json),
-            "citizens console edge edgeApiKey environment hospitals insurers mzt mztUrl platform"
+            "citizens console edge edgeApiKey environment hospitals insurers mzt mztUrl platform terminal"
         );
         for (part, expected) in [
             (

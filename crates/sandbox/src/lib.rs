@@ -40,7 +40,7 @@ pub use caller::PartnerFault;
 pub use citizens::{Citizen, CitizenSeed};
 pub use description::{
     ConsoleAccess, DescriptionError, HospitalAccess, InsurerAccess, MztAccess, SandboxDescription,
-    random_secret,
+    TerminalAccess, random_secret, write_whole,
 };
 pub use faults::Fault;
 pub use his::SimulatedHis;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use banyan::province::{Plan, Province};
+use banyan::province::{PASSWORD, Plan, Province};
 use banyan_platform::settings::Settings;
 use banyan_sandbox::SandboxDescription;
 
@@ -79,6 +79,10 @@ fn welcome(description: &SandboxDescription, folder: &std::path::Path) -> String
             hospital.callback_url
         ));
     }
+    text.push_str(&format!(
+        "终端      {}（扫码、刷脸、密码键盘；参保人密码均为 {PASSWORD}）\n动态库    {folder}/NationECCode.toml\n",
+        description.terminal.url
+    ));
     text.push_str(&format!(
         "闽政通    appId {}  密钥 {}\n          收到的提醒 {}\n说明文件  {folder}/{}\n\n试一试：\n",
         description.mzt.app_id,

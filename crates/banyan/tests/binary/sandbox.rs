@@ -97,7 +97,7 @@ fn is_the_contract(description: &Value) {
     };
     assert_eq!(
         keys(description),
-        "citizens console edge edgeApiKey environment hospitals insurers mzt mztUrl platform"
+        "citizens console edge edgeApiKey environment hospitals insurers mzt mztUrl platform terminal"
     );
     assert_eq!(keys(&description["mzt"]), "appId secret");
     assert_eq!(keys(&description["console"]), "password url username");
