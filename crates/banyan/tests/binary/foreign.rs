@@ -24,6 +24,43 @@ fn a_client_in_node() {
     }
 }
 
+/// The whole way of the standard: library, terminal, centre.
+#[test]
+fn a_his_in_python_loads_the_library() {
+    if !is_there("python3", "python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(folder.path());
+    // Cargo builds it beside the test programs.
+    let beside = std::env::current_exe().unwrap();
+    let library = beside.parent().unwrap().join("libNationECCode.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/binary/clients/his.py");
+    let said = run(Command::new("python3")
+        .args([&source, &library, &folder.path().join("sandbox.json")])
+        .env("PYTHONIOENCODING", "utf-8"))
+    .success();
+    let got: Value = serde_json::from_str(&said).unwrap();
+    let person = &sandbox.description["citizens"][0];
+    for call in ["cpp", "java", "scanned", "face"] {
+        let heard = &got[call];
+        assert_eq!(heard["returned"], "0000", "{call}: {heard}");
+        assert_eq!(heard["out"]["code"], 0, "{call}: {heard}");
+        let told = &heard["out"]["data"];
+        assert_eq!(
+            (&told["idNo"], &told["userName"]),
+            (&person["idNo"], &person["userName"]),
+            "{call}"
+        );
+    }
+    assert_eq!(got["password"]["out"]["data"]["pwdFlag"], "1", "{got}");
+    for (call, code) in [("again", 500_014), ("elsewhere", 500_316)] {
+        assert_eq!(got[call]["returned"], "0000", "{call}");
+        assert_eq!(got[call]["out"]["code"], code, "{call}");
+    }
+    assert_eq!(sandbox.program.stop().code, Some(0));
+}
+
 /// Lets the client do its three calls, and looks at what it got.
 fn speaks(interpreter: &str, name: &str, client: &str, citizen: usize) {
     let folder = tempfile::tempdir().unwrap();

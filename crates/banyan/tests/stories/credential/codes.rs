@@ -44,7 +44,9 @@ on_both_engines! {
         let mut forged = living.clone();
         let last = forged.pop().unwrap();
         forged.push(if last == 'A' { 'B' } else { 'A' });
-        for text in [&forged, &living[..30], "YBM1"] {
+        let mut other = code::for_tests(&story.app, person);
+        other.replace_range(19..20, if &other[19..20] == "0" { "1" } else { "0" });
+        for text in [&*forged, &living[..30], "YBM1", "YBT1", &other] {
             assert_eq!(code_of(window.scan(text).await), "500049", "{text}");
         }
         // Of somebody who has no credential any more.
