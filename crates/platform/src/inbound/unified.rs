@@ -7,6 +7,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use banyan_protocol::ambient::Randomness;
 use banyan_protocol::catalogue::{Interface, Route};
 use banyan_protocol::crypto::sm3;
 use banyan_protocol::dictionaries::SignType;
@@ -129,7 +130,8 @@ async fn enter(app: &App, body: &Bytes, now_ms: i64) -> Result<Entered, Refusal>
         caller.show_token(app, &envelope, now_ms).await
     };
     let opened = match entitled.await {
-        Ok(()) => caller.open(app, body.clone(), now_ms).await,
+        Ok(()) if caller.is_slow() => caller.open_aside(app, body.clone(), now_ms).await,
+        Ok(()) => caller.open(&envelope, &*app.world.random, now_ms),
         Err(refusal) => Err(refusal),
     };
     Ok(Entered {
@@ -140,6 +142,7 @@ async fn enter(app: &App, body: &Bytes, now_ms: i64) -> Result<Entered, Refusal>
 }
 
 /// A channel that calls.
+#[derive(Clone)]
 pub(super) struct Caller {
     pub(super) partner: Arc<Partner>,
     pub(super) channel: Arc<InsurerChannel>,
@@ -265,27 +268,37 @@ impl Caller {
     }
 
     /// Opens the message under the channel's secrets, newest first.
-    async fn open(
+    fn open(
+        &self,
+        envelope: &Envelope<'_>,
+        random: &dyn Randomness,
+        now_ms: i64,
+    ) -> Result<(Arc<Secret>, fjs::OpenedCall), Refusal> {
+        let speech = &self.channel.speech;
+        let mut fault = None;
+        for secret in self.partner.secrets(now_ms) {
+            match call::open(envelope, speech, secret, self.partner.dialect(), random) {
+                Ok(opened) => return Ok((secret.clone(), opened)),
+                Err(malformed @ EnvelopeFault::Malformed(_)) => return Err(malformed.into()),
+                Err(EnvelopeFault::BadSignature) => fault = Some(EnvelopeFault::BadSignature),
+                Err(other) => fault = fault.or(Some(other)),
+            }
+        }
+        Err(fault.unwrap_or(EnvelopeFault::BadSignature).into())
+    }
+
+    /// [`Caller::open`] beside the runtime's threads: the envelope is read again there, which costs
+    /// little beside an operation with a private key.
+    async fn open_aside(
         &self,
         app: &App,
         body: Bytes,
         now_ms: i64,
     ) -> Result<(Arc<Secret>, fjs::OpenedCall), Refusal> {
-        let (partner, channel) = (self.partner.clone(), self.channel.clone());
-        let random = app.world.random.clone();
-        aside(self.is_slow(), move || {
+        let (caller, random) = (self.clone(), app.world.random.clone());
+        aside(true, move || {
             let envelope = Envelope::parse(&body)?;
-            let mut fault = None;
-            for secret in partner.secrets(now_ms) {
-                let dialect = partner.dialect();
-                match call::open(&envelope, &channel.speech, secret, dialect, &*random) {
-                    Ok(opened) => return Ok((secret.clone(), opened)),
-                    Err(malformed @ EnvelopeFault::Malformed(_)) => return Err(malformed.into()),
-                    Err(EnvelopeFault::BadSignature) => fault = Some(EnvelopeFault::BadSignature),
-                    Err(other) => fault = fault.or(Some(other)),
-                }
-            }
-            Err(fault.unwrap_or(EnvelopeFault::BadSignature).into())
+            caller.open(&envelope, &*random, now_ms)
         })
         .await?
     }

@@ -118,23 +118,31 @@ pub(crate) async fn begin_derivation(app: &App) -> Result<(), StoreError> {
     if walk.is_some_and(|walk| walk.goal == goal) {
         return Ok(());
     }
+    let first = cases::page(&app.db, &app.vault, 0, 1).await?;
+    let walk = Walk {
+        goal,
+        // A registry that no case ever fed is no other by another table, and no news.
+        done: first.records.is_empty(),
+        ..Walk::default()
+    };
     let (source, version) = app.illnesses.origin();
-    tracing::info!(
-        source,
-        version,
-        "the table of diagnoses is new: cases are read again"
-    );
     let act = OperatorAct {
         detail: "begun".to_owned(),
         ..act(app, "illness.derive", version.to_owned()).await?
     };
+    if !walk.done {
+        tracing::info!(
+            source,
+            version,
+            "the table of diagnoses is new: cases are read again"
+        );
+    }
     app.db
         .write(move |tx| -> Result<(), StoreError> {
-            let walk = Walk {
-                goal: goal.clone(),
-                ..Walk::default()
-            };
             walks::put(tx, DERIVATION, &walk, act.at_ms)?;
+            if walk.done {
+                return Ok(());
+            }
             journal::note_operator(tx, &act)
         })
         .await

@@ -22,6 +22,12 @@ pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE.encode(bytes)
 }
 
+/// Standard with padding, for partners who write that.
+#[must_use]
+pub fn encode_standard(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
 /// Standard or URL-safe, padded or not, with or without the line breaks that some encoders put in.
 ///
 /// # Errors
@@ -53,6 +59,7 @@ mod tests {
     fn every_kind_is_read_and_one_kind_is_written() {
         let bytes = [0xfb, 0xff, 0xfe, 0x01];
         assert_eq!(encode(&bytes), "-__-AQ==");
+        assert_eq!(encode_standard(&bytes), "+//+AQ==");
         for kind in ["-__-AQ==", "-__-AQ", "+//+AQ==", "+//+AQ", "+//+\r\nAQ==\n"] {
             assert_eq!(decode(kind).unwrap(), bytes, "{kind}");
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use super::call::{self, Carrier, Manner};
 use super::{Channel, Level, member};
@@ -23,37 +23,36 @@ pub struct Told<'a> {
     pub code: &'a str,
     /// 说明, in Chinese.
     pub message: &'a str,
-    /// The inner object; `null` where there is none.
+    /// The inner object, JSON that goes out as it stands; `null` where there is none.
     pub data: Option<&'a str>,
     /// 时间戳, milliseconds since the epoch.
     pub timestamp_ms: i64,
 }
 
+/// The envelope of an answer, its members in the order of their names.
 #[derive(Serialize)]
-struct Plaintext<'a> {
-    code: &'a str,
-    data: &'a RawValue,
-    message: &'a str,
-    r#type: &'static str,
+struct Sealed<'a> {
+    #[serde(rename = "chs_fjs_encdata")]
+    encdata: &'a str,
+    #[serde(rename = "chs_fjs_sign", skip_serializing_if = "Option::is_none")]
+    sign: Option<&'a str>,
+    #[serde(rename = "chs_fjs_timestamp")]
+    timestamp_ms: i64,
 }
 
 impl Told<'_> {
     /// The business message: `{"code","data","message","type"}`.
     #[must_use]
     pub fn plaintext(&self) -> String {
-        let done = self.code == DONE;
-        let data = self.data.and_then(|json| serde_json::from_str(json).ok());
-        let text = Plaintext {
-            code: self.code,
-            data: data.unwrap_or(RawValue::NULL),
-            message: self.message,
-            r#type: if done { "success" } else { "error" },
+        // Written piece by piece: what a room answered is JSON already and need not be read again.
+        let kind = if self.code == DONE {
+            "success"
+        } else {
+            "error"
         };
-        #[expect(
-            clippy::expect_used,
-            reason = "strings written to memory have no way to fail"
-        )]
-        serde_json::to_string(&text).expect("an answer can be written")
+        let (code, message) = (Value::from(self.code), Value::from(self.message));
+        let data = self.data.unwrap_or("null");
+        format!("{{\"code\":{code},\"data\":{data},\"message\":{message},\"type\":\"{kind}\"}}")
     }
 
     /// Without an envelope, for somebody we do not know.
@@ -78,24 +77,32 @@ impl Told<'_> {
         if channel.level < Level::Signed && manner.carrier == Carrier::Beside {
             return Some(self.bare());
         }
-        let mut members = serde_json::Map::new();
-        members.insert(member::TIMESTAMP.into(), self.timestamp_ms.into());
+        let mut sign = None;
         if channel.level >= Level::Signed {
             let timestamp = self.timestamp_ms.to_string();
             let signed = [(member::TIMESTAMP, &*timestamp)].into_iter();
             let text = signing::string_to_sign(signed, Some(&plaintext), manner.dialect, secret);
-            let sign = channel.signer.sign(&text, random)?;
-            members.insert(member::SIGN.into(), manner.written(&sign).into());
+            sign = Some(manner.written(&channel.signer.sign(&text, random)?));
         }
-        if channel.level >= Level::Encrypted {
-            let sealed = channel.cipher.encrypt(&plaintext, secret, random)?;
-            members.insert(member::ENCDATA.into(), manner.encoded(&sealed).into());
-        } else if manner.carrier == Carrier::Object {
+        if channel.level < Level::Encrypted && manner.carrier == Carrier::Object {
+            let mut members = serde_json::Map::new();
+            members.insert(member::TIMESTAMP.into(), self.timestamp_ms.into());
+            if let Some(sign) = sign {
+                members.insert(member::SIGN.into(), sign.into());
+            }
             return call::with_raw(&members, member::ENCDATA, &plaintext);
-        } else {
-            members.insert(member::ENCDATA.into(), plaintext.into());
         }
-        serde_json::to_string(&members).ok()
+        let encdata = if channel.level >= Level::Encrypted {
+            manner.encoded(&channel.cipher.encrypt(&plaintext, secret, random)?)
+        } else {
+            plaintext
+        };
+        let sealed = Sealed {
+            encdata: &encdata,
+            sign: sign.as_deref(),
+            timestamp_ms: self.timestamp_ms,
+        };
+        serde_json::to_string(&sealed).ok()
     }
 }
 
