@@ -106,9 +106,6 @@ const INSURERS: [(&str, u8, &[&str]); 2] = [
 ];
 const MZT_NAME: &str = "闽政通（沙箱）";
 const CITIZENS: usize = 200;
-/// 医保定点机构代码 of the first hospital besides its 机构 id: those of the standard's own examples
-/// (annex A and 5.3.5.1), so that they run as they are printed.
-const PRINTED_INSTITUTIONS: [&str; 3] = ["35020311234", "35020319001", "1234567"];
 /// The same people in every sandbox; their index ids differ with the master key.
 const CITIZENS_SEED: i64 = 20_251_121;
 
@@ -233,7 +230,7 @@ impl Province {
                 base_url: Some(base),
                 corrections: (is_new && place == CORRECTED).then_some(true),
                 institutions: (place == 0)
-                    .then(|| PRINTED_INSTITUTIONS.map(str::to_owned).to_vec()),
+                    .then(|| window::PRINTED_INSTITUTIONS.map(str::to_owned).to_vec()),
                 grants: Some(usual_grants(Kind::Hospital)),
                 ..Edit::default()
             };
@@ -518,7 +515,14 @@ async fn partner(desk: &Desk, kind: Kind, org_id: Option<&str>, name: &str) -> R
                 rate_per_second: 100_000,
                 plain_replies: true,
                 corrections: false,
-                institutions: Vec::new(),
+                institutions: match kind {
+                    // It stands at the first hospital, whichever of its codes is used there.
+                    Kind::Terminal => std::iter::once(HOSPITALS[0].0)
+                        .chain(window::PRINTED_INSTITUTIONS)
+                        .map(str::to_owned)
+                        .collect(),
+                    Kind::Hospital | Kind::Mzt | Kind::Insurer => Vec::new(),
+                },
             })
             .await?;
         }

@@ -72,7 +72,8 @@ pub struct NewPartner {
     pub plain_replies: bool,
     /// Whether it is told when a debt that it was shown is revoked.
     pub corrections: bool,
-    /// 医保定点机构代码 under which a hospital calls the credential centre, besides its 机构 id.
+    /// A hospital's 医保定点机构代码 besides its 机构 id; the institutions at whose windows a terminal
+    /// stands.
     pub institutions: Vec<String>,
 }
 
@@ -498,9 +499,15 @@ fn check(profile: &Profile) -> Result<(), AdminError> {
             "医保定点机构代码：应为 1 至 40 位字母或数字".to_owned(),
         ));
     }
-    if profile.kind != Kind::Hospital && !profile.institutions.is_empty() {
+    let may_have = matches!(profile.kind, Kind::Hospital | Kind::Terminal);
+    if !may_have && !profile.institutions.is_empty() {
         return Err(AdminError::Input(
-            "只有医疗机构有医保定点机构代码".to_owned(),
+            "只有医疗机构和终端有医保定点机构代码".to_owned(),
+        ));
+    }
+    if profile.kind == Kind::Terminal && profile.institutions.is_empty() {
+        return Err(AdminError::Input(
+            "终端须给出所在机构的医保定点机构代码（--institution）".to_owned(),
         ));
     }
     if profile.corrections && profile.base_url.is_none() {

@@ -47,7 +47,8 @@ pub struct Partner {
     pub active: bool,
     /// Whether it is told when a debt that it was shown is revoked.
     pub corrections: bool,
-    /// 医保定点机构代码 besides its 机构 id.
+    /// A hospital's 医保定点机构代码 besides its 机构 id; the institutions at whose windows a terminal
+    /// stands.
     institutions: Vec<String>,
     /// How it speaks; insurers only.
     pub channel: Option<Arc<InsurerChannel>>,
@@ -218,8 +219,10 @@ impl Directory {
             if let Some(org_id) = &partner.org_id {
                 fresh.by_org_id.insert(org_id.clone(), partner.clone());
             }
-            for code in partner.org_id.iter().chain(&partner.institutions) {
-                fresh.by_institution.insert(code.clone(), partner.clone());
+            if partner.kind == Kind::Hospital {
+                for code in partner.org_id.iter().chain(&partner.institutions) {
+                    fresh.by_institution.insert(code.clone(), partner.clone());
+                }
             }
             fresh.by_id.insert(partner.id, partner);
         }
@@ -411,10 +414,17 @@ pub fn at(base: &WebAddress, interface: Interface) -> WebAddress {
 }
 
 impl Partner {
-    /// Whether this 医保定点机构代码 is its own.
+    /// Whether this is a hospital, and this 医保定点机构代码 its own.
     #[must_use]
     pub fn is_institution(&self, code: &str) -> bool {
-        self.org_id.as_deref() == Some(code) || self.institutions.iter().any(|own| own == code)
+        let own = || self.institutions.iter().any(|own| own == code);
+        self.kind == Kind::Hospital && (self.org_id.as_deref() == Some(code) || own())
+    }
+
+    /// Whether this is a terminal that stands at this institution's windows.
+    #[must_use]
+    pub fn stands_at(&self, code: &str) -> bool {
+        self.kind == Kind::Terminal && self.institutions.iter().any(|one| one == code)
     }
 
     /// Whether it may call this interface.

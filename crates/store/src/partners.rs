@@ -43,7 +43,8 @@ pub struct Profile {
     pub active: bool,
     /// Whether it is told when a debt that it was shown is revoked.
     pub corrections: bool,
-    /// 医保定点机构代码 under which it calls the credential centre, besides its 机构 id.
+    /// A hospital's 医保定点机构代码 besides its 机构 id; the institutions at whose windows a terminal
+    /// stands.
     pub institutions: Vec<String>,
 }
 

@@ -97,7 +97,7 @@ struct Add {
     /// 更正回执：查询过的欠费记录后来被撤销时，是否通知该接入方
     #[arg(long, value_enum, default_value = "off", value_name = "on|off")]
     corrections: Switch,
-    /// 医保定点机构代码（与机构编码不同时），可多次给出
+    /// 医保定点机构代码，可多次给出：医疗机构为与机构编码不同的代码，终端为所在机构的代码
     #[arg(long = "institution", value_name = "代码")]
     institutions: Vec<String>,
     #[command(flatten)]
@@ -163,7 +163,7 @@ struct Set {
     /// 更正回执：查询过的欠费记录后来被撤销时，是否通知该接入方
     #[arg(long, value_enum, value_name = "on|off")]
     corrections: Option<Switch>,
-    /// 医保定点机构代码（与机构编码不同时），可多次给出；替换原有的全部
+    /// 医保定点机构代码，可多次给出：医疗机构为与机构编码不同的代码，终端为所在机构的代码；替换原有的全部
     #[arg(long = "institution", value_name = "代码")]
     institutions: Vec<String>,
 }

@@ -21,6 +21,9 @@ use url::Url;
 
 /// The password of every citizen's 医保电子凭证.
 pub const PASSWORD: &str = "602914";
+/// 医保定点机构代码 of the first hospital besides its 机构 id: those of the standard's own examples
+/// (annex A and 5.3.5.1), so that they run as they are printed.
+pub(super) const PRINTED_INSTITUTIONS: [&str; 3] = ["35020311234", "35020319001", "1234567"];
 /// The terminal's name among the partners.
 pub(super) const TERMINAL_NAME: &str = "窗口终端（沙箱）";
 /// The library's settings, beside the other files of the folder.

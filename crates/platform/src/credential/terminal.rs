@@ -67,7 +67,7 @@ async fn recognised(
     request: RecognisedRequest,
 ) -> Result<RecognisedReply, Refusal> {
     let (app, now_ms) = (call.app, call.now_ms);
-    let institution = institution(app, request.orgId.as_str())?;
+    let institution = institution(call, request.orgId.as_str())?;
     let holder = named(app, request.idType, &request.idNo, &request.userName).await?;
     let mut number = [0; 16];
     app.world.random.fill(&mut number);
@@ -93,7 +93,7 @@ async fn recognised(
 /// Takes what somebody typed for the institution that waits for it.
 async fn typed(call: &TerminalCall<'_>, request: TypedRequest) -> Result<TypedReply, Refusal> {
     let app = call.app;
-    let institution = institution(app, request.orgId.as_str())?;
+    let institution = institution(call, request.orgId.as_str())?;
     let holder = named(app, request.idType, &request.idNo, &request.userName).await?;
     let context = format!("{}|{}", request.orgId.as_str(), call.timestamp);
     let digits = open(call.secret, &context, request.password.expose().as_str())?;
@@ -110,9 +110,12 @@ async fn typed(call: &TerminalCall<'_>, request: TypedRequest) -> Result<TypedRe
 }
 
 /// The institution at whose window the terminal stands.
-fn institution(app: &App, code: &str) -> Result<Arc<Partner>, Refusal> {
-    let institution = app.directory.by_institution(code);
+fn institution(call: &TerminalCall<'_>, code: &str) -> Result<Arc<Partner>, Refusal> {
+    let institution = call.app.directory.by_institution(code);
     let institution = institution.ok_or_else(|| refuse(CentreCode::NoSuchOrg))?;
+    if !call.terminal.stands_at(code) {
+        return Err(refuse(CentreCode::BizOfAnother));
+    }
     if institution.active {
         Ok(institution)
     } else {

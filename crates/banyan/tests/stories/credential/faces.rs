@@ -48,8 +48,10 @@ on_both_engines! {
         assert_eq!(code_of(terminal.recognise(&other).await.map(Value::from)), "500028");
         other.id_no = "11010519491231002X".to_owned();
         assert_eq!(code_of(terminal.recognise(&other).await.map(Value::from)), "500001");
-        let elsewhere = Window { org_id: "99999999999".to_owned(), ..terminal.clone() };
-        assert_eq!(code_of(elsewhere.recognise(citizen).await.map(Value::from)), "500057");
+        for (org_id, refusal) in [("99999999999", "500057"), (&*story.description.hospitals[2].org_id, "500059")] {
+            let elsewhere = Window { org_id: org_id.to_owned(), ..terminal.clone() };
+            assert_eq!(code_of(elsewhere.recognise(citizen).await.map(Value::from)), refusal);
+        }
         // And a terminal is no institution.
         assert_eq!(code_of(terminal.scan(&citizen.ec_qr_code).await), "500316");
         story.end().await;

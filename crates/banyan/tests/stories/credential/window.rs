@@ -51,6 +51,7 @@ impl Window {
             kind: Kind::Terminal,
             org_id: None,
             name: "窗口终端".to_owned(),
+            institutions: vec![org_id.to_owned()],
             ..new_hospital("")
         };
         let voice = story.add_partner(new).await;
