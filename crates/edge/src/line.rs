@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use banyan_client::{
-    Blame, CallFault, ClientSetupError, ConnectFault, Credentials, HostGuard, HttpClient,
-    HttpSettings, open_answer,
+    Blame, CallFault, CentreCaller, ClientSetupError, ConnectFault, Credentials, HostGuard,
+    HttpClient, HttpSettings, call_centre, open_answer,
 };
 use banyan_protocol::ambient::SharedClock;
-use banyan_protocol::catalogue::Interface;
+use banyan_protocol::catalogue::{Interface, Route};
+use banyan_protocol::envelope::centre::{self, Request};
 use banyan_protocol::envelope::{AcceptedReplies, Answer, Manner, Sealing, Secret, signed_time_ms};
 use banyan_protocol::result_code::ResultCode;
-use banyan_protocol::wire::{self, Message};
+use banyan_protocol::wire::{self, FieldFault, Message};
 use bytes::Bytes;
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::settings::Settings;
@@ -21,6 +23,8 @@ use crate::settings::Settings;
 /// The line to the platform.
 pub(crate) struct Line {
     http: HttpClient,
+    /// For calls that wait until a person has entered his password.
+    patient: HttpClient,
     platform: Url,
     credentials: Credentials,
     clock: SharedClock,
@@ -62,6 +66,8 @@ pub(crate) enum Trouble {
     Registration(String),
 }
 
+/// Longer than the centre lets a person look for his telephone.
+const A_PERSON: Duration = Duration::from_secs(90);
 /// After so many calls in a row without an answer the platform counts as away.
 const AWAY_AFTER: u32 = 3;
 /// A difference of clocks that is no network's delay.
@@ -75,15 +81,20 @@ impl Line {
         clock: SharedClock,
     ) -> Result<Self, ClientSetupError> {
         let sending = &settings.sending;
-        let http = HttpClient::new(&HttpSettings {
+        let usual = HttpSettings {
             connect_timeout: Duration::from_millis(sending.connect_timeout_ms),
             call_timeout: Duration::from_millis(sending.call_timeout_ms),
             extra_ca_file: sending.extra_ca_file.clone(),
             idle_per_host: sending.parallel.max(4),
             ..HttpSettings::default()
-        })?;
+        };
+        let patient = HttpSettings {
+            call_timeout: usual.call_timeout.max(A_PERSON),
+            ..usual.clone()
+        };
         Ok(Self {
-            http,
+            http: HttpClient::new(&usual)?,
+            patient: HttpClient::new(&patient)?,
             platform,
             credentials: Credentials {
                 app_id: settings.app_id.as_str().into(),
@@ -152,6 +163,9 @@ impl Line {
     }
 
     async fn call_once(&self, interface: Interface, business: &str) -> Result<String, CallFault> {
+        if interface.spec().route == Route::TransType {
+            return self.call_centre_once(interface, business).await;
+        }
         let credentials = &self.credentials;
         let sent_ms = self.clock.now_ms();
         let sealing = Sealing::call(
@@ -171,6 +185,41 @@ impl Line {
         }
         match open_answer(&reply, credentials)? {
             Answer::Done(business) => Ok(business),
+            Answer::Refused { code, message } => Err(CallFault::Refused { code, message }),
+        }
+    }
+
+    /// The same in the envelope of the credential centre. What was scanned stands beside the other
+    /// parameters as `qrCode`.
+    async fn call_centre_once(
+        &self,
+        interface: Interface,
+        business: &str,
+    ) -> Result<String, CallFault> {
+        let unfit = |why: &str| CallFault::BadReply(FieldFault::new("", why));
+        let mut members: Map<String, Value> =
+            serde_json::from_str(business).map_err(|_| unfit("请求体应为 JSON 对象"))?;
+        let qr_code = members.remove("qrCode");
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let (qr_code, org_id) = (text(qr_code.as_ref()), text(members.get("orgId")));
+        let request = Request::new(
+            &org_id.unwrap_or_default(),
+            interface.code(),
+            &Value::Object(members).to_string(),
+            qr_code.as_deref(),
+        )
+        .map_err(|_| unfit("请求体应为 JSON 对象"))?;
+        let caller = CentreCaller {
+            app_id: &self.credentials.app_id,
+            secret: &self.credentials.secret,
+            now_ms: self.clock.now_ms() + self.correction_ms(),
+        };
+        let mut url = self.platform.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{}", centre::PATH));
+        let guard = HostGuard::Anywhere;
+        match call_centre(&self.patient, &url, &guard, caller, &request).await? {
+            Answer::Done(data) => Ok(data),
             Answer::Refused { code, message } => Err(CallFault::Refused { code, message }),
         }
     }

@@ -52,11 +52,11 @@ fn outbound(code: &str) -> Result<Interface, Reply> {
     })
 }
 
-/// Whether a hospital calls this interface, and at a path of its own.
+/// Whether a hospital calls this interface.
 pub(crate) fn is_callable(spec: &Spec) -> bool {
     spec.direction == Direction::ToPlatform
         && spec.availability == Availability::Available
-        && matches!(spec.route, Route::Path(_))
+        && matches!(spec.route, Route::Path(_) | Route::TransType)
 }
 
 /// Whether a call of this interface may leave out this member. A number under which something is

@@ -259,6 +259,9 @@ fn call(spec: &'static Spec) -> Option<Route> {
             member.note = format!("可省略，由前置机填写。{}", member.note);
         }
     }
+    if matches!(spec.code, "ec.query" | "cn.nhsa.qrcode.get") {
+        body.push(Member::text("qrCode", "码值").note("扫码得到的医保电子凭证码值"));
+    }
     is_callable(spec).then(|| Route {
         body: Some(body),
         ..post(CALL, spec.code, &path, spec.name)

@@ -256,6 +256,15 @@ on_both_engines! {
             assert_eq!(said.code, "-5", "{code}");
             assert!(said.message.contains("ORG_MDL_001"), "{said:?}");
         }
+        // The credential centre has an envelope of its own; what was scanned stands beside the rest.
+        let mut scanned = json!({
+            "qrCode": citizen.ec_qr_code, "businessType": "01101", "operatorId": "008",
+            "operatorName": "收款员", "officeId": "01", "officeName": "消化内科",
+        });
+        let said = edge.post("/v1/call/ec.query", &scanned).await;
+        assert_eq!((&*said.code, said.data["idNo"].as_str()), ("000000", Some(&*citizen.id_no)), "{said:?}");
+        scanned["qrCode"] = "http://example.cn".into();
+        assert_eq!(edge.post("/v1/call/ec.query", &scanned).await.code, "500159");
         // The platform's own words come through.
         query["businessType"] = "99".into();
         let said = edge.post("/v1/call/ORG_MDL_002", &query).await;
