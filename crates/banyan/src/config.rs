@@ -82,6 +82,13 @@ const PLATFORM: Kind = Kind {
         "supplement.code_ttl_ms",
         "supplement.token_ttl_ms",
         "supplement.illness_map_file",
+        "credential.code_ttl_ms",
+        "credential.token_ttl_ms",
+        "credential.face_ttl_ms",
+        "credential.password_wait_ms",
+        "credential.max_waiting",
+        "credential.password_free",
+        "credential.biz_no_days",
         "outbound.connect_timeout_ms",
         "outbound.call_timeout_ms",
         "outbound.per_hospital",
@@ -485,7 +492,9 @@ mod tests {
             | "overdue.reminders.quiet_from"
             | "overdue.reminders.quiet_until" => Value::String("01:02".to_owned()),
             "overdue.next.appealed" => Value::String("set_aside".to_owned()),
-            "switched_off" | "overdue.next.fee_types" => Value::Array(Vec::new()),
+            "switched_off" | "overdue.next.fee_types" | "credential.password_free" => {
+                Value::Array(Vec::new())
+            }
             "maintenance" | "overdue.emergency_excluded" | "overdue.reminders.enabled" => {
                 Value::Boolean(true)
             }
@@ -497,8 +506,8 @@ mod tests {
             }
             _ => Value::Integer(1),
         };
-        // Nine of the fields are the groups themselves, two more the parts of each time of day.
-        let groups = 9 + 4 * 2;
+        // Ten of the fields are the groups themselves, two more the parts of each time of day.
+        let groups = 10 + 4 * 2;
         let shown = format!("{:?}", filled::<Settings>(&PLATFORM, sample));
         let fields = shown.matches(": ").count();
         assert_eq!(fields - groups, PLATFORM.keys.len(), "{shown}");
