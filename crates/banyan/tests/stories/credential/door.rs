@@ -213,6 +213,16 @@ on_both_engines! {
         story.end().await;
     }
 
+    async fn what_is_switched_off_says_so(db: &TestDb) {
+        let story = Story::begin_with(db, |settings| settings.switched_off = vec!["ec.query".to_owned()]).await;
+        let window = Window::of(&story, 0);
+        let code = story.citizens[0].ec_qr_code.clone();
+        let (said, message) = window.scan(&code).await.unwrap_err();
+        assert_eq!((&*said, &*message), ("-4", "该功能未开放"));
+        assert!(window.say("cn.nhsa.qrcode.get", &window.data(&[("outBizNo", "1")]), Some(&code)).await.is_ok());
+        story.end().await;
+    }
+
     async fn a_rotated_secret_overlaps_here_too(db: &TestDb) {
         let story = Story::begin(db).await;
         let window = Window::of(&story, 0);
