@@ -209,11 +209,19 @@ impl Target {
         path: &str,
         body: Vec<u8>,
     ) -> Result<Heard, Fault> {
-        let url = self.at(path);
-        let sent = self
-            .http
-            .send_oddly(oddity, &url, body.into(), &HostGuard::Anywhere);
-        heard(sent.await)
+        let (url, body) = (self.at(path), Bytes::from(body));
+        let send = || {
+            let guard = &HostGuard::Anywhere;
+            self.http.send_oddly(oddity, &url, body.clone(), guard)
+        };
+        let mut sent = send().await;
+        let broke = |fault: &CallFault| !matches!(fault, CallFault::Timeout | CallFault::TooLarge);
+        if sent.as_ref().is_err_and(broke) {
+            // The connection was kept from the case before, and its other end may have been closing
+            // it, as after a body that was too large. That is nobody's fault; the next one is new.
+            sent = send().await;
+        }
+        heard(sent)
     }
 
     /// Asks in the guide's own manner.
