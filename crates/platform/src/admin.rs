@@ -160,10 +160,7 @@ impl Desk {
     /// [`AdminError::Input`] where there is no such partner.
     pub async fn secrets_for_doctor(&self, app_id: &str) -> Result<Vec<String>, AdminError> {
         let partner = self.partner(app_id).await?;
-        let act = self.act("partner.doctor", app_id, String::new()).await?;
-        self.db
-            .write(move |tx| journal::note_operator(tx, &act))
-            .await?;
+        self.note("partner.doctor", app_id, String::new()).await?;
         let secrets = partner.secrets.into_iter();
         Ok(secrets.map(|secret| secret.text).collect())
     }
@@ -376,6 +373,20 @@ impl Desk {
             target: target.to_owned(),
             detail,
         })
+    }
+
+    /// Notes an act that changes nothing: that somebody looked, or took something out.
+    pub(crate) async fn note(
+        &self,
+        action: &'static str,
+        target: &str,
+        detail: String,
+    ) -> Result<(), AdminError> {
+        let act = self.act(action, target, detail).await?;
+        self.db
+            .write(move |tx| journal::note_operator(tx, &act))
+            .await?;
+        Ok(())
     }
 
     fn profile(&self, new: NewPartner) -> Result<Profile, AdminError> {

@@ -34,7 +34,8 @@ impl Desk {
     /// [`AdminError::Input`] where the index is none, or nobody of it holds a credential.
     pub async fn credential(&self, card_index: &str) -> Result<CredentialStanding, AdminError> {
         let holder = self.holder(card_index).await?;
-        self.note_credential("credential.show", &holder).await?;
+        let target = format!("person {}", holder.person.id);
+        self.note("credential.show", &target, String::new()).await?;
         let identity = &holder.person.identity;
         Ok(CredentialStanding {
             masked_name: masked_name(&identity.user_name),
@@ -106,18 +107,5 @@ impl Desk {
         holders::by_index(&self.db, &self.vault, &index)
             .await?
             .ok_or_else(|| AdminError::Input("没有医保电子凭证登记在这个主索引下".to_owned()))
-    }
-
-    async fn note_credential(
-        &self,
-        action: &'static str,
-        holder: &Holder,
-    ) -> Result<(), AdminError> {
-        let target = format!("person {}", holder.person.id);
-        let act = self.act(action, &target, String::new()).await?;
-        self.db
-            .write(move |tx| journal::note_operator(tx, &act))
-            .await?;
-        Ok(())
     }
 }

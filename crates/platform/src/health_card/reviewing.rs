@@ -90,16 +90,8 @@ impl Desk {
         let person = persons::by_index(&self.db, &self.vault, &index)
             .await?
             .ok_or_else(|| AdminError::Input("没有人登记在这个主索引下".to_owned()))?;
-        let act = self
-            .act(
-                "person.show",
-                &format!("person {}", person.id),
-                String::new(),
-            )
-            .await?;
-        self.db
-            .write(move |tx| journal::note_operator(tx, &act))
-            .await?;
+        let target = format!("person {}", person.id);
+        self.note("person.show", &target, String::new()).await?;
         Ok(Card::of(&person))
     }
 
@@ -118,11 +110,7 @@ impl Desk {
             counts.numbers,
             counts.bad
         );
-        let act = self.act("person.import", file, detail).await?;
-        self.db
-            .write(move |tx| journal::note_operator(tx, &act))
-            .await?;
-        Ok(())
+        self.note("person.import", file, detail).await
     }
 
     async fn decide(

@@ -12,9 +12,9 @@ use banyan_protocol::supplement::fen;
 use banyan_protocol::wire::{LocalTime, Scalar as _};
 use banyan_store::db::StoreError;
 use banyan_store::ids::PartnerId;
+use banyan_store::partners;
 use banyan_store::supplement::{Page, Record, cases, claims, medicine_box, payments};
 use banyan_store::vault::Vault;
-use banyan_store::{journal, partners};
 
 use super::ledgers::{Identity, Ledger, is_amount};
 use crate::admin::{AdminError, Desk};
@@ -140,15 +140,9 @@ impl Export {
             "with pseudonyms"
         };
         let detail = format!("{persons}, {how_far}");
-        let act = self
-            .desk
-            .act("supplement.export", self.ledger.name(), detail);
-        let act = act.await?;
         self.desk
-            .db
-            .write(move |tx| journal::note_operator(tx, &act))
-            .await?;
-        Ok(())
+            .note("supplement.export", self.ledger.name(), detail)
+            .await
     }
 }
 

@@ -8,7 +8,6 @@ use banyan_protocol::ambient::SharedClock;
 use banyan_protocol::crypto::sm3;
 use banyan_store::db::StoreError;
 use banyan_store::imports::Progress;
-use banyan_store::journal;
 use banyan_store::supplement::Named;
 use banyan_store::supplement::past_illness::{self, Entry, Imported, Line, Says};
 use banyan_store::vault::Vault;
@@ -275,10 +274,7 @@ impl Desk {
         let entries = past_illness::history(&self.db, &named.person).await?;
         let target = pseudonym(&self.vault, cert_no);
         let detail = format!("{} entries", entries.len());
-        let act = self.act("illness.show", &target, detail).await?;
-        self.db
-            .write(move |tx| journal::note_operator(tx, &act))
-            .await?;
+        self.note("illness.show", &target, detail).await?;
         Ok(entries)
     }
 
@@ -296,11 +292,7 @@ impl Desk {
             counts.denied,
             counts.bad
         );
-        let act = self.act("illness.import", file, detail).await?;
-        self.db
-            .write(move |tx| journal::note_operator(tx, &act))
-            .await?;
-        Ok(())
+        self.note("illness.import", file, detail).await
     }
 }
 

@@ -6,7 +6,6 @@
 
 use banyan_store::db::StoreError;
 use banyan_store::ids::PartnerId;
-use banyan_store::journal;
 use banyan_store::partners::Kind;
 use banyan_store::supplement::claims::Left;
 use banyan_store::supplement::{Named, Version, cases, claims, medicine_box, payments};
@@ -127,7 +126,7 @@ impl Desk {
         let target = key.target(self);
         let count: usize = said.iter().map(|said| said.times.len()).sum();
         let detail = format!("{shown}; {count} versions");
-        self.note_look("ledger.history", &target, detail).await?;
+        self.note("ledger.history", &target, detail).await?;
         Ok(said)
     }
 
@@ -146,7 +145,7 @@ impl Desk {
         let left = claims::left(&self.db, &named.person, service_id, year).await?;
         let target = pseudonym(&self.vault, cert_no);
         let detail = format!("service {service_id}, year {year}");
-        self.note_look("ledger.left", &target, detail).await?;
+        self.note("ledger.left", &target, detail).await?;
         Ok(left)
     }
 
@@ -177,19 +176,6 @@ impl Desk {
                 medicine_box::history(db, vault, partner, service_id, &person).await
             }
         }
-    }
-
-    async fn note_look(
-        &self,
-        action: &'static str,
-        target: &str,
-        detail: String,
-    ) -> Result<(), AdminError> {
-        let act = self.act(action, target, detail).await?;
-        self.db
-            .write(move |tx| journal::note_operator(tx, &act))
-            .await?;
-        Ok(())
     }
 }
 
