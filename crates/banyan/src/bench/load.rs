@@ -14,9 +14,6 @@ use super::people::People;
 use super::place::Place;
 use crate::terminal;
 
-/// The indexes are dropped and made again by the very text that made them.
-const MIGRATION: &str = include_str!("../../../store/migrations/V0003__overdue.sql");
-const INDEX_PREFIX: &str = "overdue_item_";
 /// Rows in a transaction.
 const CHUNK: u64 = 20_000;
 /// Transactions prepared or under way at once: one waits while another is written.
@@ -31,8 +28,8 @@ pub(super) async fn load(
     hospitals: &[PartnerId],
     now_ms: i64,
 ) -> Result<()> {
-    let indexes = indexes();
-    anyhow::ensure!(!indexes.is_empty(), "在建表语句中找不到索引");
+    let indexes = indexes(place, db).await?;
+    anyhow::ensure!(!indexes.is_empty(), "欠费记录表没有索引");
     let drops: Vec<_> = indexes
         .iter()
         .map(|(name, _)| format!("DROP INDEX {name}"))
@@ -81,18 +78,18 @@ pub(super) async fn load(
     Ok(())
 }
 
-/// Name and text of each index of the records.
-fn indexes() -> Vec<(String, String)> {
-    MIGRATION
-        .split(';')
-        .filter_map(|statement| {
-            let statement = statement.trim();
-            let (_, rest) = statement.split_once("INDEX ")?;
-            let name = rest.split_whitespace().next()?;
-            (statement.starts_with("CREATE") && name.starts_with(INDEX_PREFIX))
-                .then(|| (name.to_owned(), statement.to_owned()))
-        })
-        .collect()
+/// Name and text of each index of the records, as the database itself has them: they are made
+/// again just as they were, whichever migration made them.
+async fn indexes(place: &Place, db: &Db) -> Result<Vec<(String, String)>> {
+    // A primary key is no index that could be dropped.
+    let listed = if place.is_postgres() {
+        "SELECT CAST(indexname AS TEXT), indexdef FROM pg_indexes \
+         WHERE tablename = 'overdue_item' AND indexname <> 'overdue_item_pkey'"
+    } else {
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'overdue_item'"
+    };
+    let indexes = db.query(listed, &[], |row| Ok((row.get(0)?, row.get(1)?)));
+    indexes.await.context("列出索引")
 }
 
 async fn run(place: &Place, db: &Db, statements: Vec<String>) -> Result<()> {
@@ -109,10 +106,35 @@ async fn run(place: &Place, db: &Db, statements: Vec<String>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use banyan_store::db::DbSettings;
+    use clap::Parser as _;
+
+    use super::super::platform::{prepare, runtime};
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Bench {
+        #[command(flatten)]
+        options: super::super::Options,
+    }
+
     #[test]
-    fn every_index_of_the_records_is_known() {
-        let made = super::MIGRATION.matches(" ON overdue_item (").count();
-        assert!(made > 0);
-        assert_eq!(super::indexes().len(), made);
+    fn the_records_have_the_indexes_of_the_migrations_again() {
+        let options = Bench::parse_from(["bench"]).options;
+        let runtime = runtime("loading", 1).unwrap();
+        let made_by = |people| {
+            let place = Place::new(&options).unwrap();
+            runtime.block_on(async {
+                prepare(&place, 1, people).await.unwrap();
+                let db = Db::open(&DbSettings::new(&*place.url)).await.unwrap();
+                indexes(&place, &db).await.unwrap()
+            })
+        };
+        let mut of_migrations = made_by(None);
+        let mut after_loading = made_by(Some(People::of(100)));
+        of_migrations.sort();
+        after_loading.sort();
+        assert!(!of_migrations.is_empty());
+        assert_eq!(after_loading, of_migrations);
     }
 }

@@ -81,9 +81,13 @@ impl Place {
         Ok(sqlite_url(folder))
     }
 
+    pub(super) fn is_postgres(&self) -> bool {
+        self.database.is_some()
+    }
+
     /// Statements that stand in no transaction of ours, on PostgreSQL; `false` on SQLite.
     pub(super) async fn on_postgres(&self, sql: &str) -> Result<bool> {
-        if self.database.is_none() {
+        if !self.is_postgres() {
             return Ok(false);
         }
         batch_execute(&self.url, sql).await?;
