@@ -8,19 +8,20 @@
 //! on secret data, so a program on the same processor could in principle watch the cache;
 //! whoever shares a machine with the platform already has nearer ways in.
 
+use cipher::block_padding::{Padding as _, Pkcs7};
 use cipher::consts::{U8, U16};
 use cipher::{
     AlgorithmName, Array, Block, BlockCipherDecBackend, BlockCipherDecClosure, BlockCipherDecrypt,
     BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, InOut,
     KeyInit, KeySizeUser, ParBlocks, ParBlocksSizeUser,
 };
-use ecb::cipher::block_padding::Pkcs7;
-use ecb::cipher::common::InnerInit as _;
-use ecb::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _};
 use zeroize::ZeroizeOnDrop;
 
 /// The length of a key in bytes.
 pub const KEY_BYTES: usize = 16;
+
+/// The length of a block in bytes.
+const BLOCK_BYTES: usize = 16;
 
 /// Blocks that are worked on together: enough to keep the processor busy while tables are read.
 const TOGETHER: usize = 8;
@@ -48,7 +49,12 @@ impl Sm4 {
     /// SM4-ECB with PKCS#7 padding: always longer than the plaintext, by 1 to 16 bytes.
     #[must_use]
     pub fn encrypt_ecb(&self, plaintext: &[u8]) -> Vec<u8> {
-        ecb::Encryptor::inner_init(self.clone()).encrypt_padded_vec::<Pkcs7>(plaintext)
+        let padding = BLOCK_BYTES - plaintext.len() % BLOCK_BYTES;
+        let mut text = Vec::with_capacity(plaintext.len() + padding);
+        text.extend_from_slice(plaintext);
+        text.resize(plaintext.len() + padding, padding.to_le_bytes()[0]);
+        Rounds(&self.encrypting).run_each(text.as_chunks_mut().0);
+        text
     }
 
     /// The plaintext of what [`Sm4::encrypt_ecb`] made.
@@ -56,11 +62,14 @@ impl Sm4 {
     /// # Errors
     /// Where the length or the padding can't be, which is also what a wrong key looks like.
     pub fn decrypt_ecb(&self, mut ciphertext: Vec<u8>) -> Result<Vec<u8>, NotDecryptable> {
-        let length = ecb::Decryptor::inner_init(self.clone())
-            .decrypt_padded::<Pkcs7>(&mut ciphertext)
-            .map_err(|_| NotDecryptable)?
-            .len();
-        ciphertext.truncate(length);
+        let (blocks, rest) = ciphertext.as_chunks_mut();
+        if !rest.is_empty() {
+            return Err(NotDecryptable);
+        }
+        Rounds(&self.decrypting).run_each(blocks);
+        let last = blocks.last().ok_or(NotDecryptable)?;
+        let padding = BLOCK_BYTES - Pkcs7::raw_unpad(last).map_err(|_| NotDecryptable)?.len();
+        ciphertext.truncate(ciphertext.len() - padding);
         Ok(ciphertext)
     }
 }
@@ -89,7 +98,7 @@ impl AlgorithmName for Sm4 {
 
 impl KeyInit for Sm4 {
     fn new(key: &cipher::Key<Self>) -> Self {
-        let mut k = words(key.as_ref());
+        let mut k = words(&key.0);
         for (word, system) in k.iter_mut().zip(SYSTEM) {
             *word ^= system;
         }
@@ -135,18 +144,18 @@ impl ParBlocksSizeUser for Rounds<'_> {
 impl BlockCipherEncBackend for Rounds<'_> {
     #[inline]
     fn encrypt_block(&self, mut block: InOut<'_, '_, Block<Self>>) {
-        let [done] = self.run([words(block.get_in().as_ref())]);
-        *block.get_out() = bytes(done);
+        let [done] = self.run([words(&block.get_in().0)]);
+        *block.get_out() = Array(bytes(done));
     }
 
     #[inline]
     fn encrypt_par_blocks(&self, mut blocks: InOut<'_, '_, ParBlocks<Self>>) {
         let mut states = [[0; 4]; TOGETHER];
         for (state, block) in states.iter_mut().zip(blocks.get_in()) {
-            *state = words(block.as_ref());
+            *state = words(&block.0);
         }
         for (block, done) in blocks.get_out().iter_mut().zip(self.run(states)) {
-            *block = bytes(done);
+            *block = Array(bytes(done));
         }
     }
 }
@@ -164,6 +173,33 @@ impl BlockCipherDecBackend for Rounds<'_> {
 }
 
 impl Rounds<'_> {
+    /// ECB: each block for itself, several under way together. Of a group that is not full some
+    /// places work for nothing, which costs less than one block after the other.
+    fn run_each(&self, blocks: &mut [[u8; BLOCK_BYTES]]) {
+        let (groups, rest) = blocks.as_chunks_mut::<TOGETHER>();
+        for group in groups {
+            self.run_group::<TOGETHER>(group);
+        }
+        match rest.len() {
+            0 => {}
+            1 => self.run_group::<1>(rest),
+            2..=4 => self.run_group::<4>(rest),
+            _ => self.run_group::<TOGETHER>(rest),
+        }
+    }
+
+    /// At most `N` blocks.
+    #[inline]
+    fn run_group<const N: usize>(&self, group: &mut [[u8; BLOCK_BYTES]]) {
+        let mut states = [[0; 4]; N];
+        for (state, block) in states.iter_mut().zip(&*group) {
+            *state = words(block);
+        }
+        for (block, done) in group.iter_mut().zip(self.run(states)) {
+            *block = bytes(done);
+        }
+    }
+
     #[inline]
     fn run<const N: usize>(&self, blocks: [[u32; 4]; N]) -> [[u32; 4]; N] {
         // One array a word position, so that the same step of all blocks stands side by side.
@@ -190,19 +226,16 @@ impl Rounds<'_> {
 }
 
 #[inline]
-fn words(block: &[u8]) -> [u32; 4] {
-    let mut words = [0; 4];
-    for (word, chunk) in words.iter_mut().zip(block.chunks_exact(4)) {
-        *word = u32::from_be_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]);
-    }
-    words
+fn words(block: &[u8; BLOCK_BYTES]) -> [u32; 4] {
+    let (chunks, _) = block.as_chunks::<4>();
+    std::array::from_fn(|i| u32::from_be_bytes(chunks[i]))
 }
 
 #[inline]
-fn bytes(words: [u32; 4]) -> Block<Sm4> {
-    let mut block = Block::<Sm4>::default();
-    for (chunk, word) in block.chunks_exact_mut(4).zip(words) {
-        chunk.copy_from_slice(&word.to_be_bytes());
+fn bytes(words: [u32; 4]) -> [u8; BLOCK_BYTES] {
+    let mut block = [0; BLOCK_BYTES];
+    for (chunk, word) in block.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+        *chunk = word.to_be_bytes();
     }
     block
 }
@@ -275,6 +308,8 @@ const SBOX: [u8; 256] = [
 
 #[cfg(test)]
 mod tests {
+    use cipher::BlockModeEncrypt as _;
+
     use super::*;
 
     const KEY: [u8; 16] = [
