@@ -110,15 +110,8 @@ impl MasterKey {
     /// # Errors
     /// For anything else.
     pub fn parse(text: &str) -> Result<Self, BadMasterKey> {
-        let text = text.trim();
-        let digits = text.as_bytes();
-        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-            return Err(BadMasterKey);
-        }
         let mut key = [0; 32];
-        for (byte, place) in key.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&text[place..place + 2], 16).map_err(|_| BadMasterKey)?;
-        }
+        hex::decode_to_slice(text.trim(), &mut key).map_err(|_| BadMasterKey)?;
         Ok(Self(key))
     }
 
@@ -127,7 +120,7 @@ impl MasterKey {
     pub fn generate(random: &SharedRandomness) -> String {
         let mut key = [0; 32];
         random.fill(&mut key);
-        key.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(key)
     }
 }
 

@@ -299,8 +299,7 @@ async fn ask<Request: Message, R: Message>(
 /// 机构内唯一: counted by nobody, drawn long enough to be met once.
 pub(super) fn fresh_number(edge: &Edge) -> Result<OutAuthNo, Reply> {
     let drawn: [u8; 12] = edge.outbox.vault.nonce();
-    let text: String = drawn.iter().map(|byte| format!("{byte:02x}")).collect();
-    OutAuthNo::parse(&format!("A{text}"))
+    OutAuthNo::parse(&format!("A{}", hex::encode(drawn)))
         .map_err(|_| Reply::refused(ResultCode::SystemError, "未能生成授权流水号"))
 }
 

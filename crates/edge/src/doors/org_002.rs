@@ -22,10 +22,8 @@ pub(super) async fn answer(edge: &Edge, business: &str) -> Result<String, Refusa
         return Ok(acknowledged());
     }
     // Another maker's platform may give its notices no id: then the content is one.
-    let notify_id = text(ext_data, "notifyId").unwrap_or_else(|| {
-        let digest = sm3::digest(business.as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    });
+    let notify_id =
+        text(ext_data, "notifyId").unwrap_or_else(|| hex::encode(sm3::digest(business.as_bytes())));
     let lists = [request.reportResultList, request.updateResultList];
     let incoming = Incoming {
         notify_id,

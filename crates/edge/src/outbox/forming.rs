@@ -1,7 +1,5 @@
 //! From debts to messages: what the HIS said and no message has carried yet.
 
-use std::fmt::Write as _;
-
 use banyan_protocol::overdue::org_mdl_001::{ReportRequest, UnsettledItem, UnsettledPerson};
 use banyan_protocol::overdue::org_mdl_003::{ItemUpdate, UpdateRequest};
 use banyan_protocol::overdue::{MAX_ITEMS_PER_CALL, OrgId, OrgName, OrgRequestId, TraceId};
@@ -286,12 +284,7 @@ pub(super) fn insert(
 /// 请求批次号: counted, and with a part that not even a copy of this folder on another machine
 /// gives a second time.
 pub(super) fn name_of(vault: &Vault, number: i64) -> String {
-    let mut name = format!("E{number}-");
-    for byte in vault.nonce::<6>() {
-        // Writing to a string has no way to fail.
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
+    format!("E{number}-{}", hex::encode(vault.nonce::<6>()))
 }
 
 fn content(

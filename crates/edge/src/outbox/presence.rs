@@ -20,7 +20,7 @@ const PERIODS_KEPT: i64 = 48;
 impl Outbox {
     /// What was said in this period, or is to be said now.
     pub(crate) async fn presence(&self, period: i64) -> Result<Said, StoreError> {
-        let token: String = hex(self.vault.nonce::<8>());
+        let token: String = hex::encode(self.vault.nonce::<8>());
         self.db
             .write(move |tx| {
                 tx.execute(
@@ -72,8 +72,4 @@ impl Outbox {
             .await?;
         Ok(place.flatten())
     }
-}
-
-fn hex(bytes: [u8; 8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,7 +7,6 @@ use banyan_store::vault::Place;
 
 use super::refuse;
 use super::shown::Shown;
-use super::token::hex_of;
 use crate::app::App;
 use crate::directory::Partner;
 use crate::living_code::{CodeKind, LivingCode, Unreadable};
@@ -41,7 +40,11 @@ pub fn new_text(app: &App, person: HealthCardPersonId) -> String {
 pub fn for_tests(app: &App, person: HealthCardPersonId) -> String {
     let id = person.0.to_be_bytes();
     let code = app.vault.credential_code("code for tests", &[&id]);
-    format!("{FOR_TESTS}{}{}", hex_of(&id), hex_of(&code[..16]))
+    format!(
+        "{FOR_TESTS}{}{}",
+        hex::encode_upper(id),
+        hex::encode_upper(&code[..16])
+    )
 }
 
 fn read_for_tests(app: &App, text: &str) -> Option<HealthCardPersonId> {

@@ -95,7 +95,7 @@ fn index_no(app: &App, person: HealthCardPersonId) -> String {
     let code = app
         .vault
         .credential_code("index", &[&person.0.to_be_bytes()]);
-    token::hex_of(&code[..16])
+    hex::encode_upper(&code[..16])
 }
 
 /// `yyyyMMdd` as `yyyy-MM-dd`.

@@ -17,7 +17,7 @@ use banyan_store::db::StoreError;
 use banyan_store::partners::Kind;
 
 use super::password::Digits;
-use super::{cn_nhsa_ec_pwd, holder, password, refuse, token};
+use super::{cn_nhsa_ec_pwd, holder, password, refuse};
 use crate::app::App;
 use crate::directory::Partner;
 use crate::refusal::Refusal;
@@ -71,7 +71,7 @@ async fn recognised(
     let holder = named(app, request.idType, &request.idNo, &request.userName).await?;
     let mut number = [0; 16];
     app.world.random.fill(&mut number);
-    let number = token::hex_of(&number);
+    let number = hex::encode_upper(number);
     let (code, terminal) = (auth_no_code(app, &number), call.terminal.id);
     let face = faces::Face {
         person: holder.person.id,

@@ -45,7 +45,7 @@ pub fn issue(app: &App, person: HealthCardPersonId, to: PartnerId, now_ms: i64) 
     let mut token = [0; 2 * HALF];
     token[..HALF].copy_from_slice(&tag);
     token[HALF..].copy_from_slice(&hidden(app, &tag, &said));
-    let text = Text::parse(&hex_of(&token)).ok()?;
+    let text = Text::parse(&hex::encode_upper(token)).ok()?;
     Some(Private::new(text))
 }
 
@@ -59,10 +59,10 @@ pub fn read(
     text: &str,
     now_ms: i64,
 ) -> Result<HealthCardPersonId, NotTaken> {
-    let token = bytes_of(text).ok_or(NotTaken::NotOurs)?;
-    let (stated, rest) = token.split_first_chunk::<HALF>().ok_or(NotTaken::NotOurs)?;
-    let rest: [u8; HALF] = rest.try_into().map_err(|_| NotTaken::NotOurs)?;
-    let said = hidden(app, stated, &rest);
+    let mut token = [[0; HALF]; 2];
+    hex::decode_to_slice(text.trim(), token.as_flattened_mut()).map_err(|_| NotTaken::NotOurs)?;
+    let [stated, rest] = &token;
+    let said = hidden(app, stated, rest);
     if !bool::from(tag(app, by, &said).ct_eq(stated)) {
         return Err(NotTaken::NotOurs);
     }
@@ -94,27 +94,4 @@ fn half(code: &[u8; 32]) -> [u8; HALF] {
     let mut half = [0; HALF];
     half.copy_from_slice(&code[..HALF]);
     half
-}
-
-/// Capital hexadecimal digits, as the standard's example has them.
-pub(super) fn hex_of(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
-}
-
-fn bytes_of(text: &str) -> Option<[u8; 2 * HALF]> {
-    let digits = text.trim().as_bytes();
-    if digits.len() != 4 * HALF {
-        return None;
-    }
-    let mut bytes = [0; 2 * HALF];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |place: usize| char::from(*pair.get(place)?).to_digit(16);
-        *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
-    }
-    Some(bytes)
 }

@@ -50,11 +50,7 @@ pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets {
 
 impl Asset {
     fn new(name: &str, extension: &str, kind: &'static str, text: &'static str) -> Self {
-        let digest: String = sm3::digest(text.as_bytes())
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest = hex::encode(&sm3::digest(text.as_bytes())[..8]);
         Self {
             path: format!("/h5/assets/{name}.{digest}.{extension}"),
             kind,

@@ -180,10 +180,7 @@ fn columns(ledger: Ledger, identities: bool) -> Vec<Column> {
 pub(super) fn pseudonym(vault: &Vault, number: &str) -> String {
     let number = number.trim().to_ascii_uppercase();
     let code = vault.content_code(format!("export\n{number}").as_bytes());
-    code[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&code[..16])
 }
 
 impl std::fmt::Debug for Cell {

@@ -79,10 +79,7 @@ impl IllnessMap {
         let mut map = Self {
             source: table.source,
             version: table.version,
-            code: sm3::digest(text.as_bytes())
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            code: hex::encode(sm3::digest(text.as_bytes())),
             categories: Vec::new(),
             codes: Vec::new(),
             names: BTreeMap::new(),

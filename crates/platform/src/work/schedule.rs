@@ -162,7 +162,7 @@ async fn seal(app: &App) -> Result<(), StoreError> {
 async fn note_heads(app: &App) -> Result<(), StoreError> {
     for chain in [&JOURNAL, &OPERATOR_AUDIT] {
         if let Some((number, digest)) = chain::head(&app.db, chain).await? {
-            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = hex::encode(digest);
             tracing::info!(chain = chain.name, number, digest, "the chain ends here");
         }
     }

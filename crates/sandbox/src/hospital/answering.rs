@@ -147,7 +147,7 @@ impl Desk {
         let request: NotifyRequest = wire::read(business).map_err(unfit)?;
         self.is_for_us(&request.orgId)?;
         let notify_id = notify_id(request.extData.as_ref())
-            .unwrap_or_else(|| hex(&sm3::digest(business.as_bytes())));
+            .unwrap_or_else(|| hex::encode(sm3::digest(business.as_bytes())));
         if request.notifyType == NotifyType::Correct {
             let org_id = self.org_id.as_str();
             tracing::info!(org_id, notify_id, "was told that a debt was revoked");
@@ -187,8 +187,4 @@ fn unfit(fault: wire::FieldFault) -> Refusal {
 fn notify_id(ext_data: Option<&ExtData>) -> Option<String> {
     let id = ext_data?.0.get("notifyId")?.as_str()?;
     (!id.is_empty()).then(|| id.to_owned())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

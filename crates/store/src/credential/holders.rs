@@ -35,6 +35,16 @@ impl Password {
     }
 }
 
+macro_rules! select_holder {
+    ($condition:literal) => {
+        concat!(
+            "SELECT p.id, p.sealed, c.insu_org, c.password_sealed, c.wrong_tries, c.locked_until_ms \
+             FROM person p JOIN credential c ON c.person_id = p.id ",
+            $condition
+        )
+    };
+}
+
 /// The holder with this id.
 ///
 /// # Errors
@@ -44,12 +54,9 @@ pub async fn by_id(
     vault: &Vault,
     id: HealthCardPersonId,
 ) -> Result<Option<Holder>, StoreError> {
-    db.query_opt(
-        "SELECT p.id, p.sealed, c.insu_org, c.password_sealed, c.wrong_tries, c.locked_until_ms \
-         FROM person p JOIN credential c ON c.person_id = p.id WHERE p.id = $1",
-        &[id.into()],
-        |row| read(row, vault),
-    )
+    db.query_opt(select_holder!("WHERE p.id = $1"), &[id.into()], |row| {
+        read(row, vault)
+    })
     .await
 }
 
@@ -64,8 +71,7 @@ pub async fn by_index(
 ) -> Result<Option<Holder>, StoreError> {
     let code = vault.card_code(index);
     db.query_opt(
-        "SELECT p.id, p.sealed, c.insu_org, c.password_sealed, c.wrong_tries, c.locked_until_ms \
-         FROM person p JOIN credential c ON c.person_id = p.id WHERE p.card_code = $1",
+        select_holder!("WHERE p.card_code = $1"),
         &[(&code.0).into()],
         |row| read(row, vault),
     )

@@ -3,7 +3,7 @@
 
 use super::Named;
 use super::cases::LEDGER;
-use super::past_illness::{INSERT, Origin, order, row};
+use super::past_illness::{INSERT, Origin, end, order, row};
 use super::pruning::Gone;
 use crate::db::{StoreError, Tx, Val};
 
@@ -101,16 +101,8 @@ pub(super) fn end_case(
     by_whom: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO past_illness_ended (person, service_id, category, name, case_id, by_whom, \
-         at_ms, map_version, ended_ms, ended_by) SELECT person, service_id, category, name, case_id, \
-         by_whom, at_ms, map_version, $3, $4 FROM past_illness WHERE person = $1 AND case_id = $2",
-        &[person.into(), case_id.into(), now_ms.into(), by_whom.into()],
-    )?;
-    tx.execute(
-        "DELETE FROM past_illness WHERE person = $1 AND case_id = $2",
-        &[person.into(), case_id.into()],
-    )?;
+    let which = [person.into(), case_id.into()];
+    end(tx, "person = $1 AND case_id = $2", &which, by_whom, now_ms)?;
     Ok(())
 }
 
@@ -176,18 +168,8 @@ pub fn derive_again(
                 case.case_id.into(),
             ];
             let ended_by = format!("map {map_version}");
-            tx.execute(
-                "INSERT INTO past_illness_ended (person, service_id, category, name, case_id, \
-                 by_whom, at_ms, map_version, ended_ms, ended_by) SELECT person, service_id, \
-                 category, name, case_id, by_whom, at_ms, map_version, $5, $6 FROM past_illness \
-                 WHERE person = $1 AND service_id = $2 AND category = $3 AND case_id = $4",
-                &[&which[..], &[now_ms.into(), (&ended_by).into()]].concat(),
-            )?;
-            derived.ended += tx.execute(
-                "DELETE FROM past_illness \
-                 WHERE person = $1 AND service_id = $2 AND category = $3 AND case_id = $4",
-                &which,
-            )?;
+            let one = "person = $1 AND service_id = $2 AND category = $3 AND case_id = $4";
+            derived.ended += end(tx, one, &which, &ended_by, now_ms)?;
         }
         let missing = Learnt {
             named: case.learnt.named,

@@ -177,6 +177,30 @@ pub async fn history(db: &Db, person: &PersonCode) -> Result<Vec<Entry>, StoreEr
     Ok(entries)
 }
 
+/// Takes entries out of the registry and keeps with them when and by whom they were ended; gives how
+/// many. `which` are the parameters of the condition.
+pub(super) fn end(
+    tx: &mut Tx<'_>,
+    condition: &str,
+    which: &[Val<'_>],
+    by_whom: &str,
+    now_ms: i64,
+) -> Result<u64, StoreError> {
+    let (at, whom) = (which.len() + 1, which.len() + 2);
+    tx.execute(
+        &format!(
+            "INSERT INTO past_illness_ended (person, service_id, category, name, case_id, by_whom, \
+             at_ms, map_version, ended_ms, ended_by) SELECT person, service_id, category, name, \
+             case_id, by_whom, at_ms, map_version, ${at}, ${whom} FROM past_illness WHERE {condition}"
+        ),
+        &[which, &[now_ms.into(), by_whom.into()]].concat(),
+    )?;
+    tx.execute(
+        &format!("DELETE FROM past_illness WHERE {condition}"),
+        which,
+    )
+}
+
 /// Removes at most `limit` entries that ended before `before_ms`.
 ///
 /// # Errors
@@ -351,24 +375,9 @@ fn deny(
                 now_ms.into(),
             ],
         )?;
-        tx.execute(
-            "INSERT INTO past_illness_ended (person, service_id, category, name, case_id, \
-             by_whom, at_ms, map_version, ended_ms, ended_by) SELECT person, service_id, category, \
-             name, case_id, by_whom, at_ms, map_version, $4, $5 FROM past_illness \
-             WHERE person = $1 AND ($2 = '' OR service_id = $2) AND category = $3",
-            &[
-                person.clone(),
-                service.clone(),
-                category.clone(),
-                now_ms.into(),
-                by_whom.into(),
-            ],
-        )?;
-        let ended = tx.execute(
-            "DELETE FROM past_illness \
-             WHERE person = $1 AND ($2 = '' OR service_id = $2) AND category = $3",
-            &[person, service, category],
-        )?;
+        let which = [person, service, category];
+        let those = "person = $1 AND ($2 = '' OR service_id = $2) AND category = $3";
+        let ended = end(tx, those, &which, by_whom, now_ms)?;
         outcomes.push(match ended {
             0 => Imported::NothingToEnd,
             _ => Imported::Ended,
