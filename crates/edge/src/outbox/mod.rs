@@ -50,6 +50,7 @@ impl Outbox {
     pub(crate) async fn open(folder: &Path, vault: Vault) -> Result<Self, StoreError> {
         let mut settings = DbSettings::new(format!("sqlite:{}", folder.join(FILE_NAME).display()));
         settings.cache_kib = CACHE_KIB;
+        settings.readers_cache_kib = CACHE_KIB;
         let db = Db::open(&settings).await?;
         db.migrate_with(MIGRATIONS).await?;
         vault.check(&db).await?;

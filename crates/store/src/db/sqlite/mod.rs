@@ -19,6 +19,8 @@ use super::{DbSettings, Row, StoreError, Tx, Val, WriteCounts};
 use reader::Readers;
 use writer::Writer;
 
+/// What a connection keeps at least: SQLite's own habit.
+const LEAST_CACHE_KIB: u32 = 2_048;
 /// Scans at a time: each holds a thread and a page cache, and keeps the log from being reused.
 const SCANS: usize = 4;
 
@@ -44,6 +46,7 @@ impl Sqlite {
             path,
             busy_timeout: Duration::from_millis(settings.busy_timeout_ms),
             cache_kib: settings.cache_kib,
+            reader_cache_kib: (settings.readers_cache_kib / reader::slots()).max(LEAST_CACHE_KIB),
         };
         let counts = Arc::new(Counts::default());
         let readers = Arc::new(Readers::new(file.clone(), Arc::clone(&counts)));
@@ -204,6 +207,7 @@ struct DataFile {
     path: PathBuf,
     busy_timeout: Duration,
     cache_kib: u32,
+    reader_cache_kib: u32,
 }
 
 impl DataFile {
@@ -229,7 +233,7 @@ impl DataFile {
         )?;
         let kib = match role {
             Role::Writer => self.cache_kib,
-            Role::Reader => self.cache_kib / 4,
+            Role::Reader => self.reader_cache_kib,
         };
         connection.execute_batch(&format!("PRAGMA cache_size = -{kib};"))?;
         if role == Role::Reader {

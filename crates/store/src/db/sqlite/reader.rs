@@ -55,13 +55,11 @@ struct Age {
 
 impl Readers {
     pub(super) fn new(file: DataFile, counts: Arc<Counts>) -> Self {
-        // The runtime has a thread for each core; the rest is room for tests' and blocking threads.
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             file,
             counts,
             era: AtomicU64::new(0),
-            slots: (0..(cores + 2).min(64)).map(|_| Mutex::default()).collect(),
+            slots: (0..slots()).map(|_| Mutex::default()).collect(),
         }
     }
 
@@ -163,6 +161,17 @@ impl Reader {
         statement::execute(&self.connection, "COMMIT", &[]).map(drop)
     }
 }
+
+/// How many connections there may be for reads: the runtime has a thread for each core; the rest is
+/// room for tests' and blocking threads.
+pub(super) fn slots() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    u32::try_from(cores + 2)
+        .unwrap_or(MOST_SLOTS)
+        .min(MOST_SLOTS)
+}
+
+const MOST_SLOTS: u32 = 64;
 
 /// A small number that differs between threads.
 fn own_number() -> usize {
