@@ -115,7 +115,7 @@ impl JournalBehind {
         let waiting = spool.first(1).await?;
         let mut times = waiting
             .iter()
-            .flat_map(|waiting| &waiting.entries)
+            .flat_map(|waiting| &*waiting.entries)
             .map(|entry| entry.at_ms);
         // Entries wait in the order in which their reads ended.
         Ok(times.all(|at_ms| at_ms > moment_ms + LONGEST_READ_MS))
@@ -273,7 +273,7 @@ impl Mover {
             let Some(first) = self.spool.first(MOVED_AT_ONCE).await? else {
                 return Ok(false);
             };
-            let entries = first.entries.clone();
+            let entries = Arc::clone(&first.entries);
             self.db
                 .write(move |tx| journal::append_once(tx, &entries))
                 .await?;

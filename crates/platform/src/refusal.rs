@@ -49,6 +49,17 @@ impl Refusal {
         self
     }
 
+    /// What anybody can send again and again, and be refused each time.
+    #[must_use]
+    pub const fn is_noise(&self) -> bool {
+        matches!(
+            self.code,
+            ResultCode::RateLimited
+                | ResultCode::Replay
+                | ResultCode::Centre(CentreCode::RateLimited)
+        )
+    }
+
     /// The HTTP status that goes with it (design, section 4.9).
     #[must_use]
     pub const fn http_status(&self) -> u16 {

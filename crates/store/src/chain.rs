@@ -284,7 +284,7 @@ mod tests {
                     partner: PartnerId(5),
                     interface: "ORG_MDL_002".into(),
                     direction: Direction::Received,
-                    result: "000000".to_owned(),
+                    result: "000000".into(),
                     person: (id % 2 == 0).then_some(crate::vault::PersonCode([7; 32])),
                     purpose: Some("01101".to_owned()),
                     subject: None,

@@ -26,14 +26,15 @@ pub struct Entry {
     /// Who began.
     pub direction: Direction,
     /// The result code, or the fault of a call that got no answer.
-    pub result: String,
+    pub result: Cow<'static, str>,
     /// About whom, where it was about one person.
     pub person: Option<PersonCode>,
     /// What for: businessType of a query, notifyType of a callback.
     pub purpose: Option<String>,
     /// About what: the batch number, the record.
     pub subject: Option<String>,
-    /// SM3 of the business message.
+    /// What tells the message from any other: its signature, or the SM3 of one that is not of 32
+    /// bytes; `None` where it has none. Who holds the journal alone can't guess by it what was said.
     pub digest: Option<[u8; 32]>,
 }
 
@@ -130,7 +131,7 @@ fn insert(tx: &mut Tx<'_>, entries: &[Entry], tail: &str) -> Result<(), StoreErr
                     Direction::Received => 0.into(),
                     Direction::Sent => 1.into(),
                 },
-                (&entry.result).into(),
+                (&*entry.result).into(),
                 entry.person.as_ref().map(|code| &code.0).into(),
                 entry.purpose.as_deref().into(),
                 entry.subject.as_deref().into(),
@@ -180,7 +181,7 @@ pub struct Seen {
     pub direction: Direction,
     /// The result code, or the fault of a call that got no answer.
     pub result: String,
-    /// SM3 of the business message.
+    /// What tells the message from any other, see [`Entry::digest`].
     pub digest: Option<Vec<u8>>,
 }
 

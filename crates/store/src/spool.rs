@@ -5,8 +5,13 @@
 //! themselves. So the entries of reads are made durable here, many in one row, and moved into the
 //! journal a little later and at a bounded pace. Moving them twice does no harm.
 
+use std::sync::Arc;
+
 use crate::db::{Db, DbSettings, MigrationText, StoreError};
 use crate::journal::Entry;
+
+/// Bytes of an entry as it is kept: about as many, so that room is made once.
+const PACKED: usize = 160;
 
 /// The file beside the main one.
 #[derive(Debug, Clone)]
@@ -20,7 +25,7 @@ pub struct Waiting {
     /// Up to which row they stand.
     last_row: i64,
     /// The entries.
-    pub entries: Vec<Entry>,
+    pub entries: Arc<Vec<Entry>>,
 }
 
 const MIGRATIONS: &[MigrationText] = &[(
@@ -47,7 +52,8 @@ impl Spool {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn put(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        let packed = postcard::to_stdvec(entries)
+        let room = Vec::with_capacity(entries.len() * PACKED);
+        let packed = postcard::to_extend(entries, room)
             .map_err(|error| StoreError::Corrupt(format!("entries of the journal: {error}")))?;
         self.db
             .write(move |tx| {
@@ -66,32 +72,27 @@ impl Spool {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn first(&self, about: usize) -> Result<Option<Waiting>, StoreError> {
-        let mut found: Option<Waiting> = None;
-        while found
-            .as_ref()
-            .is_none_or(|found| found.entries.len() < about)
-        {
-            let after = found.as_ref().map_or(i64::MIN, |found| found.last_row);
+        let mut last_row = i64::MIN;
+        let mut entries: Vec<Entry> = Vec::new();
+        while entries.is_empty() || entries.len() < about {
             let row = self
                 .db
                 .query_opt(
                     "SELECT id, entries FROM waiting WHERE id > $1 ORDER BY id LIMIT 1",
-                    &[after.into()],
+                    &[last_row.into()],
                     |row| Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?)),
                 )
                 .await?;
-            let Some((last_row, packed)) = row else { break };
-            let entries: Vec<Entry> = postcard::from_bytes(&packed)
+            let Some((row, packed)) = row else { break };
+            last_row = row;
+            let more: Vec<Entry> = postcard::from_bytes(&packed)
                 .map_err(|error| StoreError::Corrupt(format!("waiting entries: {error}")))?;
-            match &mut found {
-                Some(found) => {
-                    found.last_row = last_row;
-                    found.entries.extend(entries);
-                }
-                None => found = Some(Waiting { last_row, entries }),
-            }
+            entries.extend(more);
         }
-        Ok(found)
+        Ok((last_row > i64::MIN).then(|| Waiting {
+            last_row,
+            entries: Arc::new(entries),
+        }))
     }
 
     /// Forgets entries that were moved.

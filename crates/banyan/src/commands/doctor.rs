@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, bail};
 use banyan_doctor::{Diagnosis, Language, Question, Verdict, examine, render};
 use banyan_protocol::ambient::{Clock as _, SystemClock};
-use banyan_protocol::crypto::sm3;
+use banyan_protocol::crypto::base64;
+use banyan_protocol::envelope::signature_of;
 use banyan_protocol::wire::{LocalTime, Scalar as _};
 use banyan_store::journal;
 
@@ -45,8 +46,8 @@ pub(crate) struct Options {
     /// 贵方程序打印的待签名串文件（其中密钥可用 *** 代替），与指南逐字节比较
     #[arg(long, value_name = "文件")]
     signed: Option<PathBuf>,
-    /// 平台报文日志编号：说明日志所知的一切；日志不存正文，若同时给出业务数据（明文 JSON）文件，
-    /// 则核对其摘要是否就是当时收到的那一条
+    /// 平台报文日志编号：说明日志所知的一切；日志不存正文，若同时给出报文文件，
+    /// 则按签名核对是否就是当时收到的那一条
     #[arg(long, value_name = "编号")]
     journal: Option<i64>,
     /// 只显示这种语言的代码：java、csharp、python、node、go、cpp、php
@@ -166,8 +167,8 @@ fn of_partner(options: &Options, app_id: &str) -> Result<Vec<String>> {
     })
 }
 
-/// What the journal knows of an exchanged message. It keeps no bodies, only their digest.
-fn of_the_journal(options: &Options, id: i64, business: Option<&[u8]>) -> Result<ExitCode> {
+/// What the journal knows of an exchanged message. It keeps no bodies, only their signature.
+fn of_the_journal(options: &Options, id: i64, captured: Option<&[u8]>) -> Result<ExitCode> {
     let settings = options.config.read()?;
     let seen = block_on(async {
         let desk = desk(&settings).await?;
@@ -180,32 +181,32 @@ fn of_the_journal(options: &Options, id: i64, business: Option<&[u8]>) -> Result
         journal::Direction::Received => "收到",
         journal::Direction::Sent => "发出",
     };
-    let fits = business.map(|bytes| {
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let digest = |bytes: &[u8]| Some(sm3::digest(bytes).to_vec());
-        // An editor may have put a line end after it.
-        digest(text) == seen.digest || digest(text.trim_ascii()) == seen.digest
-    });
+    let fits = captured
+        .map(|message| {
+            let signature = signature_of(message).context("文件中没有带签名的报文")?;
+            anyhow::Ok(seen.digest.as_deref() == Some(&signature))
+        })
+        .transpose()?;
+    let signature = seen.digest.as_deref().map(base64::encode_standard);
     if options.json {
         terminal::say(serde_json::json!({
             "id": id, "atMs": seen.at_ms, "appId": seen.app_id, "interface": seen.interface,
             "direction": direction, "result": seen.result,
-            "digest": seen.digest.as_deref().map(hex), "digestFits": fits,
+            "sign": signature, "signFits": fits,
         }));
     } else {
         let at = LocalTime::from_epoch_ms(seen.at_ms);
         let at = at.render();
-        let digest = seen.digest.as_deref().map_or_else(|| "无".to_owned(), hex);
         terminal::say(format!(
             "日志 {id}：{at} {direction} {}，接入方 {}",
             seen.interface, seen.app_id
         ));
         terminal::say(format!("结果：{}", seen.result));
-        terminal::say(format!("业务数据的 SM3：{digest}"));
+        terminal::say(format!("签名：{}", signature.as_deref().unwrap_or("无")));
         terminal::say(match fits {
-            None => "日志不存正文；给出业务数据（明文 JSON）文件即可核对是否就是这一条",
-            Some(true) => "核对：相符，给出的业务数据就是这一条",
-            Some(false) => "核对：不符，给出的业务数据不是这一条（一个空格也算不同）",
+            None => "日志不存正文；给出报文文件即可核对是否就是这一条",
+            Some(true) => "核对：相符，给出的报文就是这一条",
+            Some(false) => "核对：不符，给出的报文不是这一条",
         });
     }
     Ok(if fits == Some(false) {
@@ -213,8 +214,4 @@ fn of_the_journal(options: &Options, id: i64, business: Option<&[u8]>) -> Result
     } else {
         ExitCode::SUCCESS
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,9 +1,12 @@
 //! `banyan doctor`: a captured message, the secret, and what is said of both.
 
+use banyan_client::{HostGuard, HttpClient, HttpSettings};
+use banyan_protocol::ambient::{Clock as _, SystemClock};
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::envelope::{Sealing, Secret};
 use serde_json::{Value, json};
 
+use crate::partner::path;
 use crate::place::{Place, banyan};
 use crate::process::run;
 
@@ -60,7 +63,7 @@ fn a_captured_message_is_diagnosed_and_the_secret_stays_hidden() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_platform_uses_the_secret_that_it_keeps_and_the_digest_that_it_noted() {
+async fn the_platform_uses_the_secret_that_it_keeps_and_the_signature_that_it_noted() {
     let place = Place::sqlite();
     let hospital = place.add_hospital("H35019900001");
     let server = place.serve();
@@ -68,18 +71,26 @@ async fn the_platform_uses_the_secret_that_it_keeps_and_the_digest_that_it_noted
         "orgId": "H35019900001", "orgName": "崩溃测试医院", "orgRequestId": "d-1",
         "notifyUrl": "http://127.0.0.1:9/umdl/callback",
     });
-    hospital
-        .ask(&server.url, Interface::OrgMdl001, &business)
-        .await;
+    let account = (&*hospital.app_id, &*hospital.secret);
+    let sealed = |at_ms: i64, business: &str| {
+        Sealing::call(account.0, at_ms, business).seal(&Secret::parse(account.1).unwrap())
+    };
+    let message = sealed(SystemClock.now_ms(), &business.to_string());
+    let url = format!("{}{}", server.url, path(Interface::OrgMdl001));
+    let answered = HttpClient::new(&HttpSettings::default())
+        .unwrap()
+        .post(
+            &url.parse().unwrap(),
+            message.clone().into(),
+            &HostGuard::Anywhere,
+        )
+        .await
+        .unwrap();
+    assert_eq!(answered.status, 200);
     assert_eq!(server.program.stop().code, Some(0));
 
     let put = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
-    let account = (&*hospital.app_id, &*hospital.secret);
-    put(
-        "captured",
-        &Sealing::call(account.0, 1_772_330_400_000, BUSINESS)
-            .seal(&Secret::parse(account.1).unwrap()),
-    );
+    put("captured", &sealed(1_772_330_400_000, BUSINESS));
     let said = run(&mut place.banyan(&["doctor", "captured", "--partner", account.0])).success();
     assert!(
         said.starts_with("结论：正确") && !said.contains(account.1),
@@ -94,17 +105,19 @@ async fn the_platform_uses_the_secret_that_it_keeps_and_the_digest_that_it_noted
         .number("SELECT MAX(id) FROM journal WHERE interface = 'ORG_MDL_001'")
         .await;
     let id = id.to_string();
-    put("business", &(business.to_string() + "\n"));
-    put("other", "{}");
+    put("message", &(message + "\n"));
     let alone = run(&mut place.banyan(&["doctor", "--journal", &id])).success();
     assert!(
         alone.contains("ORG_MDL_001") && alone.contains("日志不存正文"),
         "{alone}"
     );
-    let fits = run(&mut place.banyan(&["doctor", "business", "--journal", &id])).success();
+    let fits = run(&mut place.banyan(&["doctor", "message", "--journal", &id])).success();
     assert!(fits.contains("相符"), "{fits}");
-    let other = run(&mut place.banyan(&["doctor", "other", "--journal", &id]));
+    let other = run(&mut place.banyan(&["doctor", "captured", "--journal", &id]));
     assert_eq!(other.code, Some(1), "{}", other.out);
+    put("unsigned", &business.to_string());
+    let unsigned = run(&mut place.banyan(&["doctor", "unsigned", "--journal", &id]));
+    assert_eq!(unsigned.code, Some(2), "{}", unsigned.out);
     let absent = run(&mut place.banyan(&["doctor", "--journal", "1"]));
     assert_eq!(absent.code, Some(2));
 }

@@ -249,7 +249,7 @@ fn who_asked_a_moment_ago_is_told_although_it_is_not_in_the_journal_yet() {
                 partner: PartnerId(1),
                 interface: "ORG_MDL_002".into(),
                 direction: Direction::Received,
-                result: "000000".to_owned(),
+                result: "000000".into(),
                 person: None,
                 purpose: None,
                 subject: None,

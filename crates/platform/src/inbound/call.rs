@@ -25,8 +25,8 @@ pub struct Call<'a> {
     pub interface: Interface,
     /// When the call came.
     pub now_ms: i64,
-    /// SM3 of the business message.
-    pub digest: Option<Sm3Digest>,
+    /// What tells the message's signature from any other; `None` where it has none.
+    pub signature: Option<Sm3Digest>,
     /// What came beside it.
     pub beside: Beside<'a>,
 }
@@ -63,11 +63,11 @@ impl Call<'_> {
             partner: self.partner.id,
             interface: self.interface.code().into(),
             direction: Direction::Received,
-            result: ResultCode::Success.code().to_owned(),
+            result: ResultCode::Success.code().into(),
             person: about.person,
             purpose: about.purpose,
             subject: about.subject,
-            digest: self.digest,
+            digest: self.signature,
         })
     }
 

@@ -6,12 +6,12 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use banyan_protocol::catalogue::{Interface, Route};
 use banyan_protocol::credential::terminal::TerminalMessage;
 use banyan_protocol::credential::{CentreCode, is_institution_code};
-use banyan_protocol::crypto::sm3::{self, Sm3Digest};
+use banyan_protocol::crypto::sm3::Sm3Digest;
 use banyan_protocol::envelope::centre::{Charset, Received, Told, escaped};
 use banyan_protocol::envelope::{Dialect, EnvelopeFault, Environment, Secret};
 use banyan_protocol::result_code::ResultCode;
@@ -19,7 +19,10 @@ use banyan_protocol::wire::FieldFault;
 use banyan_store::partners::Kind;
 
 use super::call::Beside;
-use super::{Passing, advise, fresh_once, journal_refusal, pass, told, within_rate};
+use super::{
+    Passing, advise, fresh_once, in_time, journal_refusal, not_in_maintenance, pass, told,
+    within_rate,
+};
 use crate::app::App;
 use crate::credential::terminal::{self, TerminalCall};
 use crate::credential::{refuse, refuse_saying};
@@ -209,10 +212,6 @@ async fn answer(
 ) -> CentreReply {
     let partner = &entered.partner;
     let interface = Interface::at_trans_type(&entered.trans_type);
-    let digest = entered
-        .data
-        .as_deref()
-        .map(|json| sm3::digest(json.as_bytes()));
     let done = match &entered.verified {
         Err(refusal) => {
             advise(
@@ -223,7 +222,7 @@ async fn answer(
             );
             Err(refusal.clone())
         }
-        Ok(verified) => work(app, entered, verified, interface, digest, now_ms).await,
+        Ok(verified) => work(app, entered, verified, interface, now_ms).await,
     };
     let spoken_of = interface.unwrap_or(Interface::EcQuery);
     let done = done.map_err(|refusal| told(app, refusal, spoken_of, Some(partner)));
@@ -231,10 +230,9 @@ async fn answer(
         Ok(json) => (ResultCode::Success, DONE, Some(json.as_str()), 200),
         Err(refusal) => (refusal.code, &*refusal.message, None, refusal.http_status()),
     };
-    if let (Err(refusal), Some(interface), Ok(_)) = (&done, interface, &entered.verified)
-        && !is_noise(refusal.code)
-    {
-        journal_refusal(app, interface, partner, refusal, now_ms, digest).await;
+    if let (Err(refusal), Some(interface), Ok(verified)) = (&done, interface, &entered.verified) {
+        let signature = Some(verified.signature);
+        journal_refusal(app, interface, partner, refusal, now_ms, signature).await;
     }
     match interface {
         Some(interface) => app.meters.request(
@@ -274,21 +272,12 @@ async fn answer(
 
 const DONE: &str = "处理成功";
 
-/// What anybody can send again and again: the counters know, and the journal does not fill.
-const fn is_noise(result: ResultCode) -> bool {
-    matches!(
-        result,
-        ResultCode::RateLimited | ResultCode::Replay | ResultCode::Centre(CentreCode::RateLimited)
-    )
-}
-
 /// Lets a verified message through to its room.
 async fn work(
     app: &App,
     entered: &Entered,
     verified: &Verified,
     interface: Option<Interface>,
-    digest: Option<Sm3Digest>,
     now_ms: i64,
 ) -> Result<String, Refusal> {
     let partner = &entered.partner;
@@ -300,6 +289,7 @@ async fn work(
             verified.timestamp_ms,
             now_ms,
         )?;
+        not_in_maintenance(app)?;
         within_rate(partner, now_ms)?;
         let call = TerminalCall {
             app,
@@ -309,7 +299,8 @@ async fn work(
             now_ms,
         };
         let json = data.ok_or_else(|| Refusal::field("data", "不可缺少"))?;
-        return terminal::handle(&call, message, json).await;
+        let limit = Duration::from_millis(app.settings.inbound.timeout_ms);
+        return in_time(limit, terminal::handle(&call, message, json)).await;
     }
     let interface = interface.ok_or_else(|| unknown_trade(app))?;
     own_institution(partner, &entered.org_id)?;
@@ -317,10 +308,9 @@ async fn work(
         return Err(Refusal::field("data", "不可缺少"));
     }
     let passing = Passing {
-        signature: Some(&verified.signature),
+        signature: Some(verified.signature),
         timestamp_ms: Some(verified.timestamp_ms),
         business: data,
-        digest,
         beside: Beside {
             org_id: &entered.org_id,
             qr_code: entered.qr_code.as_deref(),

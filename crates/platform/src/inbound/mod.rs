@@ -12,11 +12,12 @@ pub mod rate;
 pub mod replay;
 pub mod unified;
 
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use banyan_protocol::catalogue::{Availability, Interface};
-use banyan_protocol::crypto::sm3;
+use banyan_protocol::crypto::sm3::Sm3Digest;
 use banyan_protocol::envelope::{
     Dialect, Envelope, EnvelopeFault, INTERFACE_VERSION, Manner, Opened, Outcome, SIGN_VERSION,
     Sealing, Secret,
@@ -25,6 +26,7 @@ use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::FieldFault;
 use banyan_store::journal::{Direction, Entry};
 use banyan_store::partners;
+use futures_util::FutureExt as _;
 use serde_json::json;
 
 use crate::app::App;
@@ -221,33 +223,26 @@ async fn answer(
         timestamp_ms,
     } = admitted;
     let authentic = opened.is_ok();
+    let signature = opened.as_ref().ok().and_then(|opened| opened.signature);
     let done = match opened {
         Err(refusal) => {
             advise(&partner, interface, &refusal, now_ms);
-            Err((refusal, None))
+            Err(refusal)
         }
         Ok(opened) => {
             if opened.manner.protection.signed {
                 keep_dialect(app, &partner, opened.manner.dialect, now_ms).await;
             }
-            let digest = opened
-                .business
-                .as_deref()
-                .map(|json| sm3::digest(json.as_bytes()));
             let passing = Passing {
-                signature: opened.signature.as_ref(),
+                signature,
                 timestamp_ms: Some(timestamp_ms),
                 business: opened.business.as_deref(),
-                digest,
                 beside: Beside::default(),
             };
-            pass(app, interface, &partner, passing, now_ms)
-                .await
-                .map_err(|refusal| (refusal, digest))
+            pass(app, interface, &partner, passing, now_ms).await
         }
     };
-    let done =
-        done.map_err(|(refusal, digest)| (told(app, refusal, interface, Some(&partner)), digest));
+    let done = done.map_err(|refusal| told(app, refusal, interface, Some(&partner)));
     let (code, message, business, status) = match &done {
         Ok(json) => (
             ResultCode::Success,
@@ -255,7 +250,7 @@ async fn answer(
             Some(json.as_str()),
             200,
         ),
-        Err((refusal, _)) => (refusal.code, &*refusal.message, None, refusal.http_status()),
+        Err(refusal) => (refusal.code, &*refusal.message, None, refusal.http_status()),
     };
     let body = Sealing {
         app_id: &partner.app_id,
@@ -266,13 +261,10 @@ async fn answer(
         manner,
     }
     .seal(&secret);
-    // Anybody can send something that does not open, or the same or too much again and again: the
-    // counters know, and the journal does not fill.
-    if let Err((refusal, digest)) = &done
+    if let Err(refusal) = &done
         && authentic
-        && !matches!(refusal.code, ResultCode::RateLimited | ResultCode::Replay)
     {
-        journal_refusal(app, interface, &partner, refusal, now_ms, *digest).await;
+        journal_refusal(app, interface, &partner, refusal, now_ms, signature).await;
     }
     app.meters.request(
         &partner.memory.meters,
@@ -286,14 +278,12 @@ async fn answer(
 
 /// An opened message, whichever envelope it came in.
 struct Passing<'a> {
-    /// A digest of its signature; `None` where it has none.
-    signature: Option<&'a sm3::Sm3Digest>,
+    /// What tells its signature from any other; `None` where it has none.
+    signature: Option<Sm3Digest>,
     /// When it was made; `None` where its envelope does not say.
     timestamp_ms: Option<i64>,
     /// The business JSON.
     business: Option<&'a str>,
-    /// SM3 of the business JSON.
-    digest: Option<sm3::Sm3Digest>,
     /// What came beside it.
     beside: Beside<'a>,
 }
@@ -307,14 +297,9 @@ async fn pass(
     now_ms: i64,
 ) -> Result<String, Refusal> {
     if let Some(timestamp_ms) = passing.timestamp_ms {
-        fresh_once(partner, passing.signature, timestamp_ms, now_ms)?;
+        fresh_once(partner, passing.signature.as_ref(), timestamp_ms, now_ms)?;
     }
-    if app.settings.maintenance {
-        return Err(Refusal::caller(
-            ResultCode::Maintenance,
-            ResultCode::Maintenance.label(),
-        ));
-    }
+    not_in_maintenance(app)?;
     if interface.spec().availability == Availability::NotYet
         || app.switched_off.contains(&interface)
     {
@@ -342,19 +327,45 @@ async fn pass(
         partner,
         interface,
         now_ms,
-        digest: passing.digest,
+        signature: passing.signature,
         beside: passing.beside,
     };
-    let limit = patience(app, interface);
-    match tokio::time::timeout(limit, dispatch::dispatch(&call, json)).await {
-        Ok(done) => done,
-        Err(_) => Err(Refusal {
+    in_time(patience(app, interface), dispatch::dispatch(&call, json)).await
+}
+
+fn not_in_maintenance(app: &App) -> Result<(), Refusal> {
+    if !app.settings.maintenance {
+        return Ok(());
+    }
+    let code = ResultCode::Maintenance;
+    Err(Refusal::caller(code, code.label()))
+}
+
+/// What a room answers within this time.
+async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    within(limit, work).await.unwrap_or_else(|_| {
+        Err(Refusal {
             operator: Some(format!("timed out after {limit:?}")),
             ..Refusal::caller(
                 ResultCode::Timeout,
                 "处理超时，结果未知，请以相同批次号重试或查询结果",
             )
-        }),
+        })
+    })
+}
+
+/// What comes within this time. Nearly all of it is there at once, and then no clock is asked.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, tokio::time::error::Elapsed> {
+    let mut work = pin!(work);
+    match (&mut work).now_or_never() {
+        Some(done) => Ok(done),
+        None => tokio::time::timeout(limit, work).await,
     }
 }
 
@@ -371,7 +382,7 @@ fn patience(app: &App, interface: Interface) -> Duration {
 /// Lets a message pass the replay guard once.
 fn fresh_once(
     partner: &Partner,
-    signature: Option<&sm3::Sm3Digest>,
+    signature: Option<&Sm3Digest>,
     timestamp_ms: i64,
     now_ms: i64,
 ) -> Result<(), Refusal> {
@@ -458,7 +469,7 @@ fn told(app: &App, refusal: Refusal, interface: Interface, partner: Option<&Part
     };
     let mut id = [0; 6];
     app.world.random.fill(&mut id);
-    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hex::encode(id);
     app.meters.failure("request");
     tracing::error!(
         id,
@@ -471,16 +482,20 @@ fn told(app: &App, refusal: Refusal, interface: Interface, partner: Option<&Part
     refusal.numbered(&id)
 }
 
-/// Refusals are part of what was exchanged. Without a database there is nothing to write to, and
-/// the log has it.
+/// Refusals are part of what was exchanged, but for what anybody can send again and again: the
+/// counters know, and the journal does not fill. Without a database there is nothing to write to,
+/// and the log has it.
 async fn journal_refusal(
     app: &App,
     interface: Interface,
     partner: &Partner,
     refusal: &Refusal,
     now_ms: i64,
-    digest: Option<sm3::Sm3Digest>,
+    signature: Option<Sm3Digest>,
 ) {
+    if refusal.is_noise() {
+        return;
+    }
     let Ok(id) = app.ids.next().await else { return };
     let entry = Entry {
         id,
@@ -488,11 +503,11 @@ async fn journal_refusal(
         partner: partner.id,
         interface: interface.code().into(),
         direction: Direction::Received,
-        result: refusal.code.code().to_owned(),
+        result: refusal.code.code().into(),
         person: None,
         purpose: None,
         subject: None,
-        digest,
+        digest: signature,
     };
     if let Err(error) = app.journal.leave(entry).await {
         tracing::warn!(%error, "a refusal is not in the journal");

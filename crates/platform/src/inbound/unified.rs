@@ -40,25 +40,27 @@ pub async fn receive(app: &App, body: Bytes) -> Reply {
     } = entered;
     let interface = Interface::at_funid(&funid);
     let authentic = opened.is_ok();
+    let signature = opened
+        .as_ref()
+        .ok()
+        .and_then(|(_, opened)| opened.signature);
     let (secret, manner, done) = match opened {
         Err(refusal) => {
             if let Some(interface) = interface {
                 advise(&caller.partner, interface, &refusal, now_ms);
             }
             let secret = caller.newest.clone();
-            (secret, fjs::Manner::FIRST, Err((refusal, None)))
+            (secret, fjs::Manner::FIRST, Err(refusal))
         }
         Ok((secret, opened)) => {
-            if opened.signature.is_some() {
+            if signature.is_some() {
                 keep_dialect(app, &caller.partner, opened.manner.dialect, now_ms).await;
             }
             let business = opened.business.as_deref();
-            let digest = business.map(|json| sm3::digest(json.as_bytes()));
             let passing = Passing {
-                signature: opened.signature.as_ref(),
+                signature,
                 timestamp_ms: opened.timestamp_ms,
                 business,
-                digest,
                 beside: Beside::default(),
             };
             let done = match interface {
@@ -66,27 +68,18 @@ pub async fn receive(app: &App, body: Bytes) -> Reply {
                 None => Err(unknown_funid(app)),
                 Some(interface) => pass(app, interface, &caller.partner, passing, now_ms).await,
             };
-            (
-                secret,
-                opened.manner,
-                done.map_err(|refusal| (refusal, digest)),
-            )
+            (secret, opened.manner, done)
         }
     };
     let spoken_of = interface.unwrap_or(Interface::Ci00030001);
-    let done = done.map_err(|(refusal, digest)| {
-        let refusal = told(app, refusal, spoken_of, Some(&caller.partner));
-        (refusal, digest)
-    });
+    let done = done.map_err(|refusal| told(app, refusal, spoken_of, Some(&caller.partner)));
     let reply = caller.answer(app, secret, manner, &done).await;
-    if let (Err((refusal, digest)), Some(interface), true) = (&done, interface, authentic)
-        && !matches!(refusal.code, ResultCode::RateLimited | ResultCode::Replay)
-    {
-        journal_refusal(app, interface, &caller.partner, refusal, now_ms, *digest).await;
+    if let (Err(refusal), Some(interface), true) = (&done, interface, authentic) {
+        journal_refusal(app, interface, &caller.partner, refusal, now_ms, signature).await;
     }
     let code = done
         .as_ref()
-        .map_or_else(|(refusal, _)| refusal.code, |_| ResultCode::Success);
+        .map_or_else(|refusal| refusal.code, |_| ResultCode::Success);
     match interface {
         Some(interface) => app.meters.request(
             &caller.partner.memory.meters,
@@ -309,11 +302,11 @@ impl Caller {
         app: &App,
         secret: Arc<Secret>,
         manner: fjs::Manner,
-        done: &Result<String, (Refusal, Option<sm3::Sm3Digest>)>,
+        done: &Result<String, Refusal>,
     ) -> Reply {
         let (code, message, data, status) = match done {
             Ok(json) => (answer::DONE, "请求成功", Some(json.clone()), 200),
-            Err((refusal, _)) => {
+            Err(refusal) => {
                 let status = refusal.http_status();
                 (refusal.code.code(), &*refusal.message, None, status)
             }

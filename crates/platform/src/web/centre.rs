@@ -4,47 +4,42 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use banyan_protocol::envelope::centre::{Charset, PATH};
 use tokio::sync::Semaphore;
 
-use super::messages::{busy, read};
+use super::messages::{Unread, taken};
 use crate::app::App;
 use crate::inbound::centre::{self, CentreReply};
 use crate::refusal::Refusal;
 
 pub(super) fn routes(router: Router<App>, places: &Arc<Semaphore>) -> Router<App> {
     let places = places.clone();
-    let handler = move |State(app): State<App>, headers: HeaderMap, body: Body| async move {
-        receive(&app, &places, &headers, body).await
+    let handler = move |State(app): State<App>, request: Request| async move {
+        receive(&app, &places, request).await
     };
     router.route(PATH, post(handler))
 }
 
-async fn receive(app: &App, places: &Semaphore, headers: &HeaderMap, body: Body) -> Response {
-    let content_type = headers
+async fn receive(app: &App, places: &Semaphore, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let content_type = head
+        .headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let charset = content_type.and_then(Charset::named).unwrap_or_default();
-    let body = match read(body, app.settings.inbound.max_body_bytes).await {
-        Ok(body) => body,
+    let limit = app.settings.inbound.max_body_bytes;
+    let (body, _place) = match taken(body, limit, places).await {
+        Ok(taken) => taken,
         Err(unread) => return refused(app, charset, unread),
-    };
-    let Ok(_place) = places.try_acquire() else {
-        return refused(app, charset, busy());
     };
     respond(centre::receive(app, content_type, &body).await)
 }
 
-fn refused(
-    app: &App,
-    charset: Charset,
-    (status, code, message): super::messages::Unread,
-) -> Response {
+fn refused(app: &App, charset: Charset, (status, code, message): Unread) -> Response {
     app.meters.stranger(code);
     respond(CentreReply {
         status: status.as_u16(),

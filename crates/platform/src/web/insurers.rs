@@ -9,10 +9,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
-use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::messages::{busy, json, read};
+use super::messages::{Unread, json, taken};
 use crate::app::App;
 use crate::inbound::{Reply, oauth, unified};
 use crate::refusal::Refusal;
@@ -53,23 +52,12 @@ pub(super) fn routes(router: Router<App>, places: &Arc<Semaphore>) -> Router<App
         )
 }
 
-/// The body, and a place to work on it.
-async fn taken(
-    body: Body,
-    limit: usize,
-    places: &Semaphore,
-) -> Result<(Bytes, tokio::sync::SemaphorePermit<'_>), super::messages::Unread> {
-    let body = read(body, limit).await?;
-    let place = places.try_acquire().map_err(|_| busy())?;
-    Ok((body, place))
-}
-
 fn answer(reply: Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
     json(status, reply.body)
 }
 
-fn refused(app: &App, (status, code, message): super::messages::Unread) -> Response {
+fn refused(app: &App, (status, code, message): Unread) -> Response {
     app.meters.stranger(code);
     let refusal = Refusal::caller(code, message);
     json(status, unified::unsigned_refusal(&refusal, app.now_ms()))

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use axum::routing::post;
 use banyan_protocol::catalogue::{Direction, Interface, Route};
 use banyan_protocol::envelope::{CONTENT_TYPE, SIGN_VERSION, SIGN_VERSION_HEADER};
@@ -17,10 +17,10 @@ use banyan_protocol::result_code::ResultCode;
 use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::app::App;
-use crate::inbound::{self, Received};
+use crate::inbound::{self, Received, within};
 use crate::refusal::Refusal;
 
 /// A body that takes longer is not coming. A place is taken only once the body is there.
@@ -38,8 +38,8 @@ pub(super) fn routes(app: &App) -> Router<App> {
         let spec = interface.spec();
         if let (Direction::ToPlatform, Route::Path(path)) = (spec.direction, spec.route) {
             let places = places.clone();
-            let handler = move |State(app): State<App>, headers: HeaderMap, body: Body| async move {
-                receive(&app, &places, interface, &headers, body).await
+            let handler = move |State(app): State<App>, request: Request| async move {
+                receive(&app, &places, interface, request).await
             };
             router = router.route(path, post(handler));
         }
@@ -52,18 +52,16 @@ async fn receive(
     app: &App,
     places: &Semaphore,
     interface: Interface,
-    headers: &HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
-    let body = match read(body, app.settings.inbound.max_body_bytes).await {
-        Ok(body) => body,
+    let (head, body) = request.into_parts();
+    let limit = app.settings.inbound.max_body_bytes;
+    let (body, _place) = match taken(body, limit, places).await {
+        Ok(taken) => taken,
         Err((status, code, message)) => return refuse(app, status, code, &message),
     };
-    let Ok(_place) = places.try_acquire() else {
-        let (status, code, message) = busy();
-        return refuse(app, status, code, &message);
-    };
-    let sign_version = headers
+    let sign_version = head
+        .headers
         .get(SIGN_VERSION_HEADER)
         .map(|value| value.to_str().unwrap_or("?"));
     let received = Received {
@@ -79,17 +77,25 @@ async fn receive(
 /// Why a message is not even looked at.
 pub(super) type Unread = (StatusCode, ResultCode, String);
 
-pub(super) fn busy() -> Unread {
-    (
-        StatusCode::TOO_MANY_REQUESTS,
-        ResultCode::RateLimited,
-        "系统繁忙，本次请求未处理，请稍后以新的时间戳重试".to_owned(),
-    )
+/// The body, of at most so many bytes, and a place to work on it.
+pub(super) async fn taken(
+    body: Body,
+    limit: usize,
+    places: &Semaphore,
+) -> Result<(Bytes, SemaphorePermit<'_>), Unread> {
+    let body = read(body, limit).await?;
+    let place = places.try_acquire().map_err(|_| {
+        (
+            StatusCode::TOO_MANY_REQUESTS,
+            ResultCode::RateLimited,
+            "系统繁忙，本次请求未处理，请稍后以新的时间戳重试".to_owned(),
+        )
+    })?;
+    Ok((body, place))
 }
 
-/// The body, of at most so many bytes.
-pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Unread> {
-    match tokio::time::timeout(BODY_TIMEOUT, collect(body, limit)).await {
+async fn read(body: Body, limit: usize) -> Result<Bytes, Unread> {
+    match within(BODY_TIMEOUT, collect(body, limit)).await {
         Ok(Ok(Some(body))) => Ok(body),
         Ok(Ok(None)) => Err((
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -152,7 +158,8 @@ fn refuse(app: &App, status: StatusCode, code: ResultCode, message: &str) -> Res
 }
 
 pub(super) fn json(status: StatusCode, body: String) -> Response {
-    let mut response = (status, body).into_response();
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     headers.insert(SIGN_VERSION_HEADER, HeaderValue::from_static(SIGN_VERSION));

@@ -77,7 +77,7 @@ pub(super) async fn entry(
         partner: partner.id,
         interface: interface.code().into(),
         direction: Direction::Sent,
-        result: result.to_owned(),
+        result: result.to_owned().into(),
         person: about.person,
         purpose: about.purpose,
         subject: about.subject,

@@ -17,6 +17,11 @@ mod tests;
 mod vectors;
 mod wire_form;
 
+use centre::Charset;
+
+use crate::crypto::base64;
+use crate::crypto::sm3::{self, Sm3Digest};
+
 pub use answering::{Account, BadAccount, OpenedCall, Refusal, open_call};
 pub use open::{EnvelopeFault, Opened};
 pub use reply::{AcceptedReplies, Answer, ReplyFault, open_reply, signed_time_ms};
@@ -33,6 +38,27 @@ pub const SIGN_VERSION_HEADER: &str = "x-api-sign-version";
 pub const INTERFACE_VERSION: &str = "1.0.0";
 /// The `Content-Type` of every message.
 pub const CONTENT_TYPE: &str = "application/json; charset=utf-8";
+
+/// What tells a message's signature from any other, whichever envelope it came in: the signature
+/// itself where it is of 32 bytes, else its SM3. `None` where the bytes are no message, or one
+/// without a signature. Nothing is verified.
+#[must_use]
+pub fn signature_of(message: &[u8]) -> Option<Sm3Digest> {
+    let text = Charset::Utf8
+        .decode(message)
+        .or_else(|_| Charset::Gb18030.decode(message))
+        .ok()?;
+    let envelope = Envelope::parse(text.trim_start_matches('\u{feff}').as_bytes()).ok()?;
+    let received = centre::Received::parse(&text).ok();
+    let stated = envelope
+        .get("sign")
+        .or_else(|| envelope.get(fjs::member::SIGN))
+        .or_else(|| received.as_ref()?.extra.sign.as_deref())?;
+    let bytes = hex::decode(stated)
+        .ok()
+        .or_else(|| base64::decode(stated).ok())?;
+    Some(Sm3Digest::try_from(&*bytes).unwrap_or_else(|_| sm3::digest(&bytes)))
+}
 
 /// Whether plaintext messages are allowed at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -56,4 +56,16 @@ on_both_engines! {
         assert_eq!(code_of(terminal.scan(&citizen.ec_qr_code).await), "500316");
         story.end().await;
     }
+
+    async fn in_maintenance_terminals_wait_like_everybody(db: &TestDb) {
+        let story = Story::begin_with(db, |settings| settings.maintenance = true).await;
+        let window = Window::of(&story, 1);
+        let terminal = Window::terminal(&story, &window.org_id).await;
+        let citizen = &story.citizens[5];
+        let of_window = window.scan(&citizen.ec_qr_code).await.unwrap_err();
+        let of_terminal = terminal.recognise(citizen).await.unwrap_err();
+        assert_eq!(of_terminal, of_window);
+        assert_eq!(story.number("SELECT COUNT(*) FROM credential_face").await, 0);
+        story.end().await;
+    }
 }

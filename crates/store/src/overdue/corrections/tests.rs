@@ -54,7 +54,7 @@ async fn asked(db: &TestDb, id: i64, partner: i64, at_ms: i64, change: fn(&mut E
         partner: PartnerId(partner),
         interface: "ORG_MDL_002".into(),
         direction: Direction::Received,
-        result: SUCCESS.to_owned(),
+        result: SUCCESS.into(),
         person: Some(PersonCode([3; 32])),
         purpose: None,
         subject: None,
@@ -85,7 +85,7 @@ crate::on_both_engines! {
         asked(db, 1, 2, 999, |_| {}).await;
         asked(db, 2, 3, 1_500, |_| {}).await;
         asked(db, 3, 3, 1_600, |_| {}).await;
-        asked(db, 4, 4, 1_500, |entry| entry.result = "000105".to_owned()).await;
+        asked(db, 4, 4, 1_500, |entry| entry.result = "000105".into()).await;
         asked(db, 5, 5, 1_500, |entry| entry.direction = Direction::Sent).await;
         asked(db, 6, 6, 1_500, |entry| entry.person = Some(PersonCode([4; 32]))).await;
         asked(db, 7, 7, 1_500, |entry| entry.subject = Some("H2".to_owned())).await;
