@@ -9,6 +9,7 @@
 //! The server has a runtime of its own, as it would have in `serve`; what plays its callers has
 //! another; both share the machine's cores and speak over loopback sockets.
 
+mod beside_echo;
 mod callbacks;
 mod credential;
 mod edge;

@@ -93,6 +93,10 @@ impl Platform {
         self.runtime.block_on(future)
     }
 
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     pub(super) fn handle(&self) -> &tokio::runtime::Handle {
         self.runtime.handle()
     }

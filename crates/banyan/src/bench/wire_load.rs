@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use banyan_protocol::envelope::centre::Charset;
 use banyan_protocol::envelope::{CONTENT_TYPE, SIGN_VERSION, SIGN_VERSION_HEADER};
+use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -75,7 +76,7 @@ impl Callers<'_> {
         self.round(requests, must_contain, longest, false)
     }
 
-    /// Sends the requests again and again to the path of [`super::query::echo`], whose answer is
+    /// Sends the requests again and again to the path of [`super::beside_echo`], whose answer is
     /// nothing but noughts.
     pub(super) fn echo(self, requests: Arc<Vec<Prepared>>, longest: Duration) -> Result<Outcome> {
         self.round(requests, "0000", longest, true)
@@ -115,6 +116,14 @@ impl Outcome {
         super::number(self.calls) / self.seconds
     }
 
+    /// The length of a reply, over the samples.
+    pub(super) fn typical_size(&self) -> Result<usize> {
+        let total: usize = self.samples.iter().map(|(_, body)| body.len()).sum();
+        total
+            .checked_div(self.samples.len())
+            .ok_or_else(|| anyhow!("没有应答可供抽查"))
+    }
+
     /// Processor time of a call, server and callers together, in microseconds.
     pub(super) fn cpu_us(&self) -> f64 {
         self.cpu.map_or(f64::NAN, |cpu| {
@@ -152,6 +161,7 @@ pub(super) async fn play(requests: Arc<Vec<Prepared>>, round: Round) -> Result<O
     let mut callers = JoinSet::new();
     for mut connection in connections {
         let (requests, next) = (requests.clone(), next.clone());
+        let must_contain = memmem::Finder::new(round.must_contain);
         callers.spawn(async move {
             let mut latencies_us = Vec::with_capacity(65_536);
             let mut samples = Vec::new();
@@ -168,7 +178,7 @@ pub(super) async fn play(requests: Arc<Vec<Prepared>>, round: Round) -> Result<O
                 let sent = Instant::now();
                 let body = connection.call(&request.bytes).await?;
                 latencies_us.push(sent.elapsed().as_secs_f64() * 1e6);
-                if !contains(body, round.must_contain.as_bytes()) {
+                if must_contain.find(body).is_none() {
                     bail!("应答有误：{}", String::from_utf8_lossy(body));
                 }
                 if turn % SAMPLE_EVERY == 0 {
@@ -210,10 +220,6 @@ fn cpu_time() -> Option<Duration> {
     let mut fields = after_name.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<u32>().ok();
     Some(TICK * (ticks()? + ticks()?))
-}
-
-fn contains(text: &[u8], wanted: &[u8]) -> bool {
-    text.windows(wanted.len().max(1)).any(|part| part == wanted)
 }
 
 /// A kept connection.
@@ -260,7 +266,7 @@ impl Connection {
 
 /// The lengths of head and body, once the head is complete.
 fn head(bytes: &[u8]) -> Result<Option<(usize, usize)>> {
-    let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
+    let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
         return Ok(None);
     };
     let head = std::str::from_utf8(&bytes[..end])?;

@@ -111,7 +111,7 @@ impl Bench<'_> {
             Prepared {
                 bytes: self
                     .insurer
-                    .request(interface, &business.to_string(), now_ms),
+                    .request(super::PATH, interface, &business.to_string(), now_ms),
                 subject: batch,
             }
         });

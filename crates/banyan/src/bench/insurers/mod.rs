@@ -105,8 +105,14 @@ impl Insurer {
         })
     }
 
-    /// A call, ready to be written.
-    fn request(&self, interface: Interface, business: &str, timestamp_ms: i64) -> Vec<u8> {
+    /// A call to this path, ready to be written.
+    fn request(
+        &self,
+        path: &str,
+        interface: Interface,
+        business: &str,
+        timestamp_ms: i64,
+    ) -> Vec<u8> {
         let calling = Calling {
             app_id: &self.app_id,
             token: Some(&self.token),
@@ -117,7 +123,7 @@ impl Insurer {
         };
         let sealed = calling.seal(&self.channel, &self.secret, &*real_world().random);
         // A call that could not be sealed is refused by the server, which ends the measurement.
-        wire_load::request(PATH, &sealed.unwrap_or_default())
+        wire_load::request(path, &sealed.unwrap_or_default())
     }
 
     /// The answer, opened; what is refused is an error.
