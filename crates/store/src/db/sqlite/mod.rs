@@ -115,7 +115,7 @@ impl Sqlite {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match taken {
                 Some(connection) => connection,
-                None => file.connect(Role::Reader)?,
+                None => file.connect(Role::Scan)?,
             };
             statement::execute(&connection, "BEGIN", &[])?;
             // After a panic the connection is dropped, which ends its transaction.
@@ -199,6 +199,8 @@ impl Counts {
 enum Role {
     Writer,
     Reader,
+    /// Reads much, and little of it twice.
+    Scan,
 }
 
 /// The file, and how it is opened.
@@ -234,9 +236,10 @@ impl DataFile {
         let kib = match role {
             Role::Writer => self.cache_kib,
             Role::Reader => self.reader_cache_kib,
+            Role::Scan => LEAST_CACHE_KIB,
         };
         connection.execute_batch(&format!("PRAGMA cache_size = -{kib};"))?;
-        if role == Role::Reader {
+        if role != Role::Writer {
             connection.execute_batch("PRAGMA query_only = ON;")?;
         }
         Ok(connection)
