@@ -28,7 +28,7 @@ pub(super) async fn load(
     hospitals: &[PartnerId],
     now_ms: i64,
 ) -> Result<()> {
-    let indexes = indexes(place, db).await?;
+    let indexes = items::indexes(db).await.context("列出索引")?;
     anyhow::ensure!(!indexes.is_empty(), "欠费记录表没有索引");
     let drops: Vec<_> = indexes
         .iter()
@@ -78,20 +78,6 @@ pub(super) async fn load(
     Ok(())
 }
 
-/// Name and text of each index of the records, as the database itself has them: they are made
-/// again just as they were, whichever migration made them.
-async fn indexes(place: &Place, db: &Db) -> Result<Vec<(String, String)>> {
-    // A primary key is no index that could be dropped.
-    let listed = if place.is_postgres() {
-        "SELECT CAST(indexname AS TEXT), indexdef FROM pg_indexes \
-         WHERE tablename = 'overdue_item' AND indexname <> 'overdue_item_pkey'"
-    } else {
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'overdue_item'"
-    };
-    let indexes = db.query(listed, &[], |row| Ok((row.get(0)?, row.get(1)?)));
-    indexes.await.context("列出索引")
-}
-
 async fn run(place: &Place, db: &Db, statements: Vec<String>) -> Result<()> {
     if place.on_postgres(&statements.join(";")).await? {
         return Ok(());
@@ -127,7 +113,7 @@ mod tests {
             runtime.block_on(async {
                 prepare(&place, 1, people).await.unwrap();
                 let db = Db::open(&DbSettings::new(&*place.url)).await.unwrap();
-                indexes(&place, &db).await.unwrap()
+                items::indexes(&db).await.unwrap()
             })
         };
         let mut of_migrations = made_by(None);

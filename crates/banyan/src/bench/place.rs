@@ -81,13 +81,9 @@ impl Place {
         Ok(sqlite_url(folder))
     }
 
-    pub(super) fn is_postgres(&self) -> bool {
-        self.database.is_some()
-    }
-
     /// Statements that stand in no transaction of ours, on PostgreSQL; `false` on SQLite.
     pub(super) async fn on_postgres(&self, sql: &str) -> Result<bool> {
-        if !self.is_postgres() {
+        if self.database.is_none() {
             return Ok(false);
         }
         batch_execute(&self.url, sql).await?;

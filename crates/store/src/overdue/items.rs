@@ -1,7 +1,7 @@
 //! 医疗欠费记录: one unpaid item each.
 
 use super::appeals;
-use crate::db::{ColumnType, Db, Insert, Row, StoreError, Tx, Val};
+use crate::db::{ColumnType, Db, Engine, Insert, Row, StoreError, Tx, Val};
 use crate::ids::{BatchId, ItemId, PartnerId};
 use crate::vault::PersonCode;
 
@@ -272,6 +272,29 @@ pub async fn count(db: &Db) -> Result<i64, StoreError> {
         .scan(|tx| tx.query_opt("SELECT COUNT(*) FROM overdue_item", &[], |row| row.get(0)))
         .await?;
     Ok(count.unwrap_or(0))
+}
+
+/// Name and text of each index of the records, as the database itself has them: whoever fills the
+/// table anew may drop them and make them again just as they were.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn indexes(db: &Db) -> Result<Vec<(String, String)>, StoreError> {
+    db.scan(|tx| {
+        // A primary key is no index that could be dropped.
+        let listed = match tx.engine() {
+            Engine::Sqlite => {
+                "SELECT name, sql FROM sqlite_schema \
+                 WHERE type = 'index' AND tbl_name = 'overdue_item'"
+            }
+            Engine::Postgres => {
+                "SELECT CAST(indexname AS TEXT), indexdef FROM pg_indexes \
+                 WHERE tablename = 'overdue_item' AND indexname <> 'overdue_item_pkey'"
+            }
+        };
+        tx.query(listed, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+    })
+    .await
 }
 
 /// A change to one record.
