@@ -14,15 +14,13 @@ use serde_json::{Value, json};
 
 use super::Options;
 use super::beside_echo::{self, Measured};
-use super::people::Person;
+use super::people::{Person, scattered};
 use super::place::Place;
 use super::platform::{Hospital, Platform};
 use super::table::{Table, Target};
 use super::wire_load::{self, Prepared};
 use crate::terminal;
 
-/// A prime larger than any number of persons here: steps of it visit every person once.
-const STEP: u64 = 982_451_653;
 /// Persons in a transaction.
 const CHUNK: usize = 5_000;
 
@@ -54,7 +52,7 @@ impl Measured for Decoding<'_> {
 
     fn request(&self, number: u64, now_ms: i64, path: Option<&str>) -> Prepared {
         let all = self.persons.len() as u64;
-        let person = (number % all) * (STEP % all) % all;
+        let person = scattered(number, all);
         let message = self.message(person, number, now_ms);
         let path = path.unwrap_or(PATH);
         Prepared {

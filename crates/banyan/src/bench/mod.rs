@@ -6,8 +6,9 @@
 //! something even where the rate does not. Timings judge nothing; wrong answers do: they end the
 //! run with an error.
 //!
-//! The server has a runtime of its own, as it would have in `serve`; what plays its callers has
-//! another; both share the machine's cores and speak over loopback sockets.
+//! The server has a runtime of its own, as it would have in `serve`. What plays its callers runs on
+//! the same where calls stand beside an echo (`beside_echo` says why), else on another; both share
+//! the machine's cores and speak over loopback sockets.
 
 mod beside_echo;
 mod callbacks;

@@ -20,8 +20,13 @@ pub(super) struct People {
 
 /// Records of each person.
 const EACH: u64 = 4;
-/// A prime larger than any number of persons here: steps of it visit every person once.
-const STEP: u64 = 982_451_653;
+
+/// The n-th of so many, visited once each and in no order.
+pub(super) const fn scattered(n: u64, all: u64) -> u64 {
+    /// A prime larger than any number of persons here: steps of it visit every person once.
+    const STEP: u64 = 982_451_653;
+    (n % all) * (STEP % all) % all
+}
 
 /// A person.
 #[derive(Debug, Clone)]
@@ -50,7 +55,7 @@ impl People {
     /// how many times everybody has come before.
     pub(super) const fn asked(self, n: u64) -> (u64, u64) {
         let all = self.persons + self.persons / 10;
-        ((n % all) * (STEP % all) % all, n / all)
+        (scattered(n, all), n / all)
     }
 
     /// What a person owes, in fen, in no order.
@@ -66,7 +71,7 @@ impl People {
 
     /// The n-th record.
     pub(super) fn item(self, n: u64, id: i64, vault: &Vault, hospitals: &[PartnerId]) -> Item {
-        let person = (n % self.persons) * (STEP % self.persons) % self.persons;
+        let person = scattered(n, self.persons);
         let turn = n / self.persons;
         let place = usize::try_from(n).unwrap_or(0) % hospitals.len().max(1);
         Item {

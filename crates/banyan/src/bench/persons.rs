@@ -15,7 +15,7 @@ use banyan_store::db::StoreError;
 use banyan_store::health_card::{Registered, insured, persons, register};
 use banyan_store::ids::HealthCardPersonId;
 
-use super::people::Person;
+use super::people::{Person, scattered};
 use super::place::Place;
 use super::platform::Platform;
 use super::table::{Figure, Table, Target};
@@ -26,8 +26,6 @@ use crate::terminal;
 
 /// Registrations a second while persons are looked up.
 const REGISTRATIONS: u64 = 500;
-/// A prime: steps of it scatter the look-ups.
-const STEP: u64 = 982_451_653;
 
 pub(super) fn measure(options: &Options, table: &mut Table) -> Result<()> {
     let place = Place::new(options)?;
@@ -114,7 +112,7 @@ async fn look_ups(app: &App, options: &Options) -> Result<Found> {
     let mut n = 0;
     let looked = async {
         while began.elapsed() < longest {
-            let who = n * (STEP % options.items) % options.items;
+            let who = scattered(n, options.items);
             let person = Person::of(who);
             let sent = Instant::now();
             let by_index = if n % 2 == 0 {

@@ -1,6 +1,7 @@
 //! ORG_MDL_002, sealed, over HTTP, beside an echo of the same sizes on the same server.
 
 use anyhow::{Result, anyhow, ensure};
+use banyan_platform::app::App;
 use banyan_protocol::dictionaries::Next;
 use banyan_protocol::envelope::{AcceptedReplies, Answer, Sealing, Secret, open_reply};
 use banyan_protocol::overdue::org_mdl_002::QueryReply;
@@ -56,7 +57,7 @@ fn at_size(options: &Options, items: u64) -> Result<Figures> {
     let platform = Platform::start(&place, HOSPITALS, Some(people), beside_echo::routes())?;
     let query = Query {
         people,
-        platform: &platform,
+        app: &platform.app,
         asker: &platform.hospitals[0],
     };
     beside_echo::measure(options, &platform, &query)
@@ -64,7 +65,7 @@ fn at_size(options: &Options, items: u64) -> Result<Figures> {
 
 struct Query<'a> {
     people: People,
-    platform: &'a Platform,
+    app: &'a App,
     asker: &'a Hospital,
 }
 
@@ -75,10 +76,7 @@ impl Measured for Query<'_> {
     fn request(&self, number: u64, now_ms: i64, path: Option<&str>) -> Prepared {
         let (person, turn) = self.people.asked(number);
         let id_no = Person::of(person).id_no;
-        let business = business(
-            person,
-            &self.platform.app.vault.ehealth_card_id("01", &id_no),
-        );
+        let business = business(person, &self.app.vault.ehealth_card_id("01", &id_no));
         // The same person again, never in the same millisecond: no two signatures are equal.
         let sent_ms = now_ms + i64::try_from(turn).unwrap_or(0);
         let body = Sealing::call(&self.asker.app_id, sent_ms, &business).seal(&self.asker.secret);

@@ -44,19 +44,6 @@ pub(super) fn request_in(path: &str, charset: Charset, body: &str) -> Vec<u8> {
     bytes
 }
 
-/// How a round goes.
-#[derive(Clone, Copy)]
-pub(super) struct Round {
-    pub(super) address: SocketAddr,
-    pub(super) connections: usize,
-    /// It ends then, or when every request was sent.
-    pub(super) longest: Duration,
-    /// What every reply must contain.
-    pub(super) must_contain: &'static str,
-    /// Whether the requests are sent again and again; each only once otherwise.
-    pub(super) repeat: bool,
-}
-
 /// Callers of one server.
 #[derive(Clone, Copy)]
 pub(super) struct Callers<'a> {
@@ -89,14 +76,78 @@ impl Callers<'_> {
         longest: Duration,
         repeat: bool,
     ) -> Result<Outcome> {
-        let round = Round {
-            address: self.address,
-            connections: self.connections,
-            longest,
-            must_contain,
-            repeat,
+        let calling = self.call(requests, must_contain, longest, repeat);
+        self.runtime.block_on(calling)
+    }
+
+    /// Calls on every connection, one call at a time, until the time is over or, unless they are
+    /// repeated, every request was sent.
+    ///
+    /// # Errors
+    /// Where a connection breaks or a reply is not what it must be.
+    async fn call(
+        self,
+        requests: Arc<Vec<Prepared>>,
+        must_contain: &'static str,
+        longest: Duration,
+        repeat: bool,
+    ) -> Result<Outcome> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut connections = Vec::with_capacity(self.connections);
+        for _ in 0..self.connections {
+            connections.push(Connection::open(self.address).await?);
+        }
+        let (began, cpu_before) = (Instant::now(), cpu_time());
+        let mut callers = JoinSet::new();
+        for mut connection in connections {
+            let (requests, next) = (requests.clone(), next.clone());
+            let must_contain = memmem::Finder::new(must_contain);
+            callers.spawn(async move {
+                let mut latencies_us = Vec::with_capacity(65_536);
+                let mut samples = Vec::new();
+                while began.elapsed() < longest {
+                    let turn = next.fetch_add(1, Ordering::Relaxed);
+                    let place = if repeat {
+                        turn % requests.len().max(1)
+                    } else {
+                        turn
+                    };
+                    let Some(request) = requests.get(place) else {
+                        break;
+                    };
+                    let sent = Instant::now();
+                    let body = connection.call(&request.bytes).await?;
+                    latencies_us.push(sent.elapsed().as_secs_f64() * 1e6);
+                    if must_contain.find(body).is_none() {
+                        bail!("应答有误：{}", String::from_utf8_lossy(body));
+                    }
+                    if turn % SAMPLE_EVERY == 0 {
+                        samples.push((request.subject, body.to_vec()));
+                    }
+                }
+                anyhow::Ok((latencies_us, samples))
+            });
+        }
+        let mut outcome = Outcome {
+            calls: 0,
+            seconds: 0.0,
+            latencies_us: Vec::new(),
+            cpu: None,
+            samples: Vec::new(),
         };
-        self.runtime.block_on(play(requests, round))
+        while let Some(caller) = callers.join_next().await {
+            let (latencies_us, samples) = caller??;
+            outcome.latencies_us.extend(latencies_us);
+            outcome.samples.extend(samples);
+        }
+        outcome.cpu = cpu_time()
+            .zip(cpu_before)
+            .map(|(after, before)| after.saturating_sub(before));
+        outcome.seconds = began.elapsed().as_secs_f64();
+        outcome.calls = outcome.latencies_us.len() as u64;
+        outcome.latencies_us.sort_by(f64::total_cmp);
+        ensure!(outcome.calls > 0, "一次调用也没有完成");
+        Ok(outcome)
     }
 }
 
@@ -146,69 +197,6 @@ impl Outcome {
 
 /// One reply in so many is kept to be looked at.
 const SAMPLE_EVERY: usize = 97;
-
-/// Plays the callers.
-///
-/// # Errors
-/// Where a connection breaks or a reply is not what it must be.
-pub(super) async fn play(requests: Arc<Vec<Prepared>>, round: Round) -> Result<Outcome> {
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut connections = Vec::with_capacity(round.connections);
-    for _ in 0..round.connections {
-        connections.push(Connection::open(round.address).await?);
-    }
-    let (began, cpu_before) = (Instant::now(), cpu_time());
-    let mut callers = JoinSet::new();
-    for mut connection in connections {
-        let (requests, next) = (requests.clone(), next.clone());
-        let must_contain = memmem::Finder::new(round.must_contain);
-        callers.spawn(async move {
-            let mut latencies_us = Vec::with_capacity(65_536);
-            let mut samples = Vec::new();
-            while began.elapsed() < round.longest {
-                let turn = next.fetch_add(1, Ordering::Relaxed);
-                let place = if round.repeat {
-                    turn % requests.len().max(1)
-                } else {
-                    turn
-                };
-                let Some(request) = requests.get(place) else {
-                    break;
-                };
-                let sent = Instant::now();
-                let body = connection.call(&request.bytes).await?;
-                latencies_us.push(sent.elapsed().as_secs_f64() * 1e6);
-                if must_contain.find(body).is_none() {
-                    bail!("应答有误：{}", String::from_utf8_lossy(body));
-                }
-                if turn % SAMPLE_EVERY == 0 {
-                    samples.push((request.subject, body.to_vec()));
-                }
-            }
-            anyhow::Ok((latencies_us, samples))
-        });
-    }
-    let mut outcome = Outcome {
-        calls: 0,
-        seconds: 0.0,
-        latencies_us: Vec::new(),
-        cpu: None,
-        samples: Vec::new(),
-    };
-    while let Some(caller) = callers.join_next().await {
-        let (latencies_us, samples) = caller??;
-        outcome.latencies_us.extend(latencies_us);
-        outcome.samples.extend(samples);
-    }
-    outcome.cpu = cpu_time()
-        .zip(cpu_before)
-        .map(|(after, before)| after.saturating_sub(before));
-    outcome.seconds = began.elapsed().as_secs_f64();
-    outcome.calls = outcome.latencies_us.len() as u64;
-    outcome.latencies_us.sort_by(f64::total_cmp);
-    ensure!(outcome.calls > 0, "一次调用也没有完成");
-    Ok(outcome)
-}
 
 /// What this process has computed so far; `None` where the system does not say it in Linux's way.
 fn cpu_time() -> Option<Duration> {

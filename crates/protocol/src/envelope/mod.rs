@@ -17,10 +17,10 @@ mod tests;
 mod vectors;
 mod wire_form;
 
-use centre::Charset;
+use centre::{Charset, Received};
 
 use crate::crypto::base64;
-use crate::crypto::sm3::{self, Sm3Digest};
+use crate::crypto::sm3::Sm3Digest;
 
 pub use answering::{Account, BadAccount, OpenedCall, Refusal, open_call};
 pub use open::{EnvelopeFault, Opened};
@@ -39,25 +39,27 @@ pub const INTERFACE_VERSION: &str = "1.0.0";
 /// The `Content-Type` of every message.
 pub const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 
-/// What tells a message's signature from any other, whichever envelope it came in: the signature
-/// itself where it is of 32 bytes, else its SM3. `None` where the bytes are no message, or one
-/// without a signature. Nothing is verified.
+/// What tells a message's signature from any other, whichever envelope it came in, as the journal
+/// has it. `None` where the bytes are no message, or one without a signature. Nothing is verified.
 #[must_use]
 pub fn signature_of(message: &[u8]) -> Option<Sm3Digest> {
     let text = Charset::Utf8
         .decode(message)
         .or_else(|_| Charset::Gb18030.decode(message))
         .ok()?;
-    let envelope = Envelope::parse(text.trim_start_matches('\u{feff}').as_bytes()).ok()?;
-    let received = centre::Received::parse(&text).ok();
-    let stated = envelope
+    let text = text.trim_start_matches('\u{feff}');
+    let envelope = Envelope::parse(text.as_bytes()).ok()?;
+    let beside_the_others = envelope
         .get("sign")
-        .or_else(|| envelope.get(fjs::member::SIGN))
-        .or_else(|| received.as_ref()?.extra.sign.as_deref())?;
-    let bytes = hex::decode(stated)
+        .or_else(|| envelope.get(fjs::member::SIGN));
+    let stated = match beside_the_others {
+        Some(stated) => stated.to_owned(),
+        None => Received::parse(text).ok()?.extra.sign?,
+    };
+    let bytes = hex::decode(&stated)
         .ok()
-        .or_else(|| base64::decode(stated).ok())?;
-    Some(Sm3Digest::try_from(&*bytes).unwrap_or_else(|_| sm3::digest(&bytes)))
+        .or_else(|| base64::decode(&stated).ok())?;
+    Some(signing::told_apart(&bytes))
 }
 
 /// Whether plaintext messages are allowed at all.

@@ -158,6 +158,12 @@ pub(super) fn string_to_sign<'a>(
     text
 }
 
+/// What tells a signature from any other: the signature itself where it is of 32 bytes, which is
+/// as good as a digest of it; else its SM3.
+pub(super) fn told_apart(signature: &[u8]) -> Sm3Digest {
+    Sm3Digest::try_from(signature).unwrap_or_else(|_| sm3::digest(signature))
+}
+
 /// The signature of a string to sign.
 pub(super) fn sign(string_to_sign: &str) -> Sm3Digest {
     sm3::digest(string_to_sign.as_bytes())

@@ -44,8 +44,12 @@ fn every_manner_opens_again() {
             manner,
             ..Sealing::call("app", 1_700_000_000_000, json)
         };
-        let opened = open(&sealing.seal(&secret()), Environment::Test).unwrap();
+        let sealed = sealing.seal(&secret());
+        let opened = open(&sealed, Environment::Test).unwrap();
         assert_eq!(opened.business.as_deref(), Some(json));
+        // An editor puts a mark before it and a line end after it.
+        let saved = format!("\u{feff}{sealed}\n");
+        assert_eq!(signature_of(saved.as_bytes()), opened.signature);
         assert_eq!(opened.manner.protection, manner.protection);
         if manner.protection.signed {
             assert_eq!(

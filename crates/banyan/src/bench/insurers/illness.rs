@@ -8,7 +8,7 @@ use banyan_store::supplement::{Named, past_illness};
 use serde_json::json;
 
 use super::super::beside_echo::{self, Measured};
-use super::super::people::Person;
+use super::super::people::{Person, scattered};
 use super::super::place::Place;
 use super::super::platform::Platform;
 use super::super::table::{Table, Target};
@@ -17,8 +17,6 @@ use super::super::{Options, cores};
 use super::{Insurer, SERVICES};
 use crate::terminal;
 
-/// A prime larger than any number of persons here: steps of it visit every person once.
-const STEP: u64 = 982_451_653;
 /// Rows in a transaction.
 const CHUNK: usize = 20_000;
 const CATEGORIES: [&str; 4] = ["恶性肿瘤", "高血压", "糖尿病", "脑卒中"];
@@ -52,7 +50,7 @@ impl Measured for Illness<'_> {
     fn request(&self, number: u64, now_ms: i64, path: Option<&str>) -> Prepared {
         // One person in eleven is in no register.
         let all = self.registered + self.registered / 10;
-        let person = (number % all) * (STEP % all) % all;
+        let person = scattered(number, all);
         // The same person again, never in the same millisecond: no two signatures are equal.
         let sent_ms = now_ms + i64::try_from(number / all).unwrap_or(0);
         let who = Person::of(person);

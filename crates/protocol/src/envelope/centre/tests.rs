@@ -1,4 +1,4 @@
-use super::super::{EnvelopeFault, Secret};
+use super::super::{EnvelopeFault, Secret, signature_of};
 use super::*;
 use crate::credential::CentreCode;
 use crate::crypto::{base64, sm3};
@@ -24,6 +24,9 @@ fn a_call_is_signed_over_what_the_design_lists() {
     let (signature, dialect) = received.verify(&secret()).unwrap();
     assert_eq!(signature, sm3::digest(written.as_bytes()));
     assert_eq!(dialect, OURS);
+    for charset in [Charset::Gb18030, Charset::Utf8] {
+        assert_eq!(signature_of(&charset.encode(&text)), Some(signature));
+    }
     let other = Secret::parse("a-secret-of-the-other").unwrap();
     assert_eq!(received.verify(&other), Err(EnvelopeFault::BadSignature));
 }

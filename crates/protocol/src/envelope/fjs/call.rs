@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{Channel, Level, Signer, member};
 use crate::ambient::Randomness;
 use crate::crypto::base64;
-use crate::crypto::sm3::{self, Sm3Digest};
+use crate::crypto::sm3::Sm3Digest;
 use crate::envelope::signing::{self, Dialect};
 use crate::envelope::{Envelope, EnvelopeFault, Secret};
 use crate::wire::FieldFault;
@@ -353,12 +353,7 @@ impl Stated {
                 signer.verifies(&text, &self.bytes)
             })
             .ok_or(EnvelopeFault::BadSignature)?;
-        // A signature that is a digest of 32 bytes tells messages apart as well as a digest of it.
-        let told_apart = Sm3Digest::try_from(&*self.bytes);
-        Ok((
-            told_apart.unwrap_or_else(|_| sm3::digest(&self.bytes)),
-            dialect,
-        ))
+        Ok((signing::told_apart(&self.bytes), dialect))
     }
 }
 

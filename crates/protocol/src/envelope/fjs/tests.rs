@@ -5,7 +5,7 @@ use super::call;
 use super::*;
 use crate::ambient::SystemRandomness;
 use crate::dictionaries::{EncType, SignType};
-use crate::envelope::{Dialect, Envelope, EnvelopeFault};
+use crate::envelope::{Dialect, Envelope, EnvelopeFault, signature_of};
 
 const PLATFORM_KEY: &str = include_str!("../../../../../fixtures/keys/platform.key.pem");
 const PLATFORM_CERTIFICATE: &str = include_str!("../../../../../fixtures/keys/platform.crt.pem");
@@ -79,6 +79,7 @@ fn every_algorithm_at_every_level_both_ways() {
             .unwrap();
             assert_eq!(opened.business.as_deref(), Some(INNER));
             assert_eq!(opened.signature.is_some(), level >= Level::Signed);
+            assert_eq!(signature_of(sealed.as_bytes()), opened.signature);
             let told = Told {
                 code: DONE,
                 message: "请求成功",
