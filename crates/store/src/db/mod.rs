@@ -62,7 +62,6 @@ pub struct WriteCounts {
     pub commits: u64,
 }
 
-#[expect(clippy::large_enum_variant, reason = "one in a process, behind an Arc")]
 enum Kind {
     Sqlite(Sqlite),
     Postgres(Postgres),
@@ -146,6 +145,29 @@ impl Db {
             Kind::Sqlite(sqlite) => sqlite.query(sql, params, map),
             Kind::Postgres(postgres) => {
                 let rows = postgres.read(sql, params).await?;
+                rows.iter().map(|row| map(&row.into())).collect()
+            }
+        }
+    }
+
+    /// All rows of a short answer that many want at the same time, each for parameters of his own.
+    /// On SQLite it is [`Db::query`]; on PostgreSQL those who ask while others wait for theirs share
+    /// a statement. Parameters may not be null.
+    ///
+    /// # Errors
+    /// Any [`StoreError`], also the one `map` returns.
+    pub async fn look_up<T>(
+        &self,
+        sql: &'static str,
+        params: &[Val<'_>],
+        mut map: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        check_look_up(params)?;
+        match &*self.0 {
+            Kind::Sqlite(sqlite) => sqlite.query(sql, params, map),
+            Kind::Postgres(postgres) => {
+                let params = params.iter().cloned().map(Val::into_owned).collect();
+                let rows = postgres.look_up(sql, params).await?;
                 rows.iter().map(|row| map(&row.into())).collect()
             }
         }
@@ -247,6 +269,17 @@ impl Db {
             Kind::Postgres(postgres) => postgres.close().await,
         }
     }
+}
+
+/// What one asks for may not fail what others ask for with him.
+fn check_look_up(params: &[Val<'_>]) -> Result<(), StoreError> {
+    if params.contains(&Val::Null) {
+        return Err(StoreError::Sql("a look-up takes no null".to_owned()));
+    }
+    if params.iter().any(Val::holds_nul) {
+        return Err(StoreError::nul());
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for Db {

@@ -245,7 +245,7 @@ pub async fn unpaid_of_person(
     limit: i64,
 ) -> Result<Vec<UnpaidItem>, StoreError> {
     let mut unpaid = db
-        .query(
+        .look_up(
             "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, appealed \
              FROM overdue_item WHERE person = $1 AND state = 0 \
              AND (real_name = 1 OR partner_id = $2) AND ($3 = 0 OR partner_id = $3) LIMIT $4",

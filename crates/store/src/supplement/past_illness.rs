@@ -30,7 +30,7 @@ pub struct Known {
 /// Any [`StoreError`].
 pub async fn of(db: &Db, named: &Named, services: &[&str]) -> Result<Known, StoreError> {
     let entries = db
-        .query(
+        .look_up(
             "SELECT DISTINCT service_id, category, name FROM past_illness WHERE person = $1 \
              LIMIT $2",
             &[named.key().into(), MOST_CATEGORIES.into()],

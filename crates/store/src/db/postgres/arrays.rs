@@ -9,10 +9,19 @@ use tokio_postgres::types::ToSql;
 
 use crate::db::{ColumnType, StoreError, Val};
 
+/// Which rows are wanted for each set of parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The first, where there is one.
+    First,
+    /// All of them.
+    All,
+}
+
 /// The statement that answers `sql`, a `SELECT` by `$1`, `$2`, .. for one set of parameters, for all
-/// sets at once: the first row of each that has one, and behind its columns the set's number,
+/// sets at once: the rows that are wanted of each, and behind their columns the set's number,
 /// counted from 1.
-pub(super) fn each_text(sql: &str, kinds: &[ColumnType]) -> String {
+pub(super) fn each_text(sql: &str, kinds: &[ColumnType], wanted: Wanted) -> String {
     let mut text = String::with_capacity(sql.len() + 200);
     text.push_str("SELECT found.*, sets.place FROM UNNEST(");
     for (index, kind) in kinds.iter().enumerate() {
@@ -34,7 +43,10 @@ pub(super) fn each_text(sql: &str, kinds: &[ColumnType]) -> String {
         rest = after;
     }
     text.push_str(rest);
-    text.push_str(") AS every LIMIT 1) AS found");
+    text.push_str(match wanted {
+        Wanted::First => ") AS every LIMIT 1) AS found",
+        Wanted::All => ") AS every) AS found",
+    });
     text
 }
 
@@ -118,13 +130,12 @@ mod tests {
     #[test]
     fn every_place_becomes_a_column_of_the_sets() {
         let sql = "SELECT a FROM t WHERE a = $1 AND b = $2 AND c = '$' AND d = $11";
-        let text = each_text(sql, &[ColumnType::I64, ColumnType::Text]);
-        assert_eq!(
-            text,
-            "SELECT found.*, sets.place FROM UNNEST($1::BIGINT[], $2::TEXT[]) WITH ORDINALITY \
+        let text = |wanted| each_text(sql, &[ColumnType::I64, ColumnType::Text], wanted);
+        let all = "SELECT found.*, sets.place FROM UNNEST($1::BIGINT[], $2::TEXT[]) WITH ORDINALITY \
              AS sets (p1, p2, place) CROSS JOIN LATERAL (SELECT * FROM (SELECT a FROM t \
-             WHERE a = sets.p1 AND b = sets.p2 AND c = '$' AND d = sets.p11) AS every LIMIT 1) AS found"
-        );
+             WHERE a = sets.p1 AND b = sets.p2 AND c = '$' AND d = sets.p11) AS every";
+        assert_eq!(text(Wanted::First), format!("{all} LIMIT 1) AS found"));
+        assert_eq!(text(Wanted::All), format!("{all}) AS found"));
     }
 
     #[test]

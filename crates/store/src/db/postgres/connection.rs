@@ -9,7 +9,7 @@ use tokio_postgres::tls::NoTls;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
-use super::arrays;
+use super::arrays::{self, Wanted};
 use crate::db::error::is_io;
 use crate::db::settings::Server;
 use crate::db::{StoreError, Val};
@@ -82,13 +82,14 @@ impl Connection {
         answer.map_err(|error| self.note(sql, error))
     }
 
-    /// The first row, if any, for each set of parameters, in one statement.
+    /// The rows for each set of parameters, in one statement.
     pub(super) async fn query_each(
         &self,
         sql: &str,
         sets: &[Vec<Val<'_>>],
-    ) -> Result<Vec<Option<Row>>, Failure> {
-        let mut found: Vec<Option<Row>> = sets.iter().map(|_| None).collect();
+        wanted: Wanted,
+    ) -> Result<Vec<Vec<Row>>, Failure> {
+        let mut found: Vec<Vec<Row>> = sets.iter().map(|_| Vec::new()).collect();
         if sets.is_empty() {
             return Ok(found);
         }
@@ -96,18 +97,18 @@ impl Connection {
         if let Some(other) = sets.iter().find(|set| set.len() != kinds.len()) {
             return Err(StoreError::wrong_count(kinds.len(), other.len()).into());
         }
-        let text = arrays::each_text(sql, &kinds);
+        let text = arrays::each_text(sql, &kinds, wanted);
         let statement = self.prepare(&text).await?;
         let columns = arrays::columns(&kinds, sets)?;
         let params: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|array| &**array as _).collect();
         let answer = self.client.query(&statement, &params).await;
         for row in answer.map_err(|error| self.note(&text, error))? {
             let place = row.try_get::<_, i64>(row.len().saturating_sub(1))?;
-            let slot = usize::try_from(place - 1)
+            usize::try_from(place - 1)
                 .ok()
                 .and_then(|place| found.get_mut(place))
-                .ok_or_else(|| StoreError::Corrupt("a row belongs to no question".to_owned()))?;
-            *slot = Some(row);
+                .ok_or_else(|| StoreError::Corrupt("a row belongs to no question".to_owned()))?
+                .push(row);
         }
         Ok(found)
     }

@@ -2,16 +2,20 @@
 
 mod arrays;
 mod connection;
+mod look_ups;
 mod reads;
 mod tx;
 mod writes;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_postgres::{Client, Row};
 
 use super::settings::Server;
 use super::{DbSettings, StoreError, Tx, Val, WriteCounts};
+use arrays::Wanted;
+use look_ups::LookUps;
 use reads::{Each, Reads, Rows};
 pub(super) use tx::PgTx;
 use writes::Writes;
@@ -19,17 +23,18 @@ use writes::Writes;
 pub(super) struct Postgres {
     server: Server,
     closed: AtomicBool,
-    reads: Reads,
+    reads: Arc<Reads>,
+    look_ups: LookUps,
     writes: Writes,
 }
 
 impl Postgres {
     pub(super) async fn open(server: Server, settings: &DbSettings) -> Result<Self, StoreError> {
-        let reads = Reads::new(
+        let reads = Arc::new(Reads::new(
             &server,
             settings.pg_read_connections,
             settings.read_timeout_ms,
-        );
+        ));
         let writes = Writes::new(
             &server,
             settings.pg_write_connections,
@@ -38,6 +43,7 @@ impl Postgres {
         let postgres = Self {
             server,
             closed: AtomicBool::new(false),
+            look_ups: LookUps::new(Arc::clone(&reads)),
             reads,
             writes,
         };
@@ -62,7 +68,17 @@ impl Postgres {
         sets: &[Vec<Val<'_>>],
     ) -> Result<Vec<Option<Row>>, StoreError> {
         self.check_open()?;
-        self.reads.read(Each(sql, sets)).await
+        let found = self.reads.read(Each(sql, sets, Wanted::First)).await?;
+        Ok(first_of_each(found))
+    }
+
+    pub(super) async fn look_up(
+        &self,
+        sql: &'static str,
+        params: Vec<Val<'static>>,
+    ) -> Result<Vec<Row>, StoreError> {
+        self.check_open()?;
+        self.look_ups.rows(sql, params).await
     }
 
     pub(super) async fn scan<T, E>(
@@ -119,4 +135,12 @@ impl Postgres {
         }
         Ok(())
     }
+}
+
+/// The first row, if any, of each answer.
+fn first_of_each(found: Vec<Vec<Row>>) -> Vec<Option<Row>> {
+    found
+        .into_iter()
+        .map(|rows| rows.into_iter().next())
+        .collect()
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Row;
 
+use super::arrays::Wanted;
 use super::connection::{Connection, Failure, connect};
 use crate::db::settings::Server;
 use crate::db::{StoreError, Val};
@@ -23,8 +24,12 @@ pub(super) trait Question: Sync {
 /// All rows for these parameters.
 pub(super) struct Rows<'a>(pub(super) &'a str, pub(super) &'a [Val<'a>]);
 
-/// The first row, if any, for each set of parameters.
-pub(super) struct Each<'a>(pub(super) &'a str, pub(super) &'a [Vec<Val<'a>>]);
+/// The rows that are wanted for each set of parameters.
+pub(super) struct Each<'a>(
+    pub(super) &'a str,
+    pub(super) &'a [Vec<Val<'a>>],
+    pub(super) Wanted,
+);
 
 impl Question for Rows<'_> {
     type Answer = Vec<Row>;
@@ -35,10 +40,10 @@ impl Question for Rows<'_> {
 }
 
 impl Question for Each<'_> {
-    type Answer = Vec<Option<Row>>;
+    type Answer = Vec<Vec<Row>>;
 
-    async fn put(&self, connection: &Connection) -> Result<Vec<Option<Row>>, Failure> {
-        connection.query_each(self.0, self.1).await
+    async fn put(&self, connection: &Connection) -> Result<Vec<Vec<Row>>, Failure> {
+        connection.query_each(self.0, self.1, self.2).await
     }
 }
 
@@ -80,6 +85,11 @@ impl Reads {
             slots: (0..connections.max(1)).map(|_| Slot::default()).collect(),
             next: AtomicUsize::new(0),
         }
+    }
+
+    /// How many statements may be under way without sharing a connection.
+    pub(super) fn connections(&self) -> usize {
+        self.slots.len()
     }
 
     /// Reads change nothing, so a lost connection is replaced and the question asked once more.

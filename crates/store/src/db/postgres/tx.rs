@@ -4,8 +4,9 @@ use futures_util::future::join_all;
 use tokio::runtime::Handle;
 use tokio_postgres::Row;
 
-use super::arrays;
+use super::arrays::{self, Wanted};
 use super::connection::{Connection, Failure};
+use super::first_of_each;
 use crate::db::{Insert, StoreError, Val};
 
 /// Statements under way at a time, a bound on what is buffered.
@@ -136,7 +137,8 @@ impl<'a> PgTx<'a> {
         let mut found = Vec::with_capacity(param_sets.len());
         for sets in param_sets.chunks(SETS_PER_QUERY) {
             let connection = self.connection;
-            found.extend(self.wait(connection.query_each(sql, sets))?);
+            let each = connection.query_each(sql, sets, Wanted::First);
+            found.extend(first_of_each(self.wait(each)?));
         }
         Ok(found)
     }

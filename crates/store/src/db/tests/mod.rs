@@ -2,6 +2,7 @@
 
 mod bench;
 mod failures;
+mod look_ups;
 mod migrations;
 mod transactions;
 mod values;
