@@ -155,7 +155,7 @@ impl App {
         for name in db.migrate().await? {
             tracing::info!(migration = name, "applied");
         }
-        let spool = Spool::open(&settings.database_url.0).await?;
+        let spool = Spool::open(&settings.database_url.0, db.clone()).await?;
         let vault = Vault::new(master_key, world.random.clone());
         vault.check(&db).await.map_err(|error| match error {
             StoreError::Corrupt(_) => OpenError::Setting(OTHER_KEY.to_owned()),
@@ -197,7 +197,7 @@ impl App {
             person_ids: Ids::of_persons(db.clone()),
             // Positive and never 0, which stands for nobody.
             node: NodeId(i64::from_le_bytes(node) & i64::MAX | 1),
-            journal: JournalBehind::start(db.clone(), spool),
+            journal: JournalBehind::start(spool),
             meters: Meters::new().map_err(OpenError::Setting)?,
             shown_codes: ShownCodes::new(MOST_SHOWN_CODES),
             waiting: Semaphore::new(settings.credential.max_waiting),

@@ -248,7 +248,8 @@ impl Directory {
             return Ok(None);
         }
         self.stranger_checked_ms.store(now_ms, Ordering::Relaxed);
-        self.renew(now_ms).await?;
+        // Apart, for it is rare and large, and a part of every call.
+        Box::pin(self.renew(now_ms)).await?;
         Ok(self.known().by_app_id.get(app_id).cloned())
     }
 

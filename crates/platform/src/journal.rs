@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use banyan_store::db::{Db, StoreError};
-use banyan_store::journal::{self, Entry};
+use banyan_store::db::StoreError;
+use banyan_store::journal::Entry;
 use banyan_store::spool::Spool;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -20,8 +20,9 @@ const TOGETHER: usize = 8_192;
 /// fifth of a second that is the most a power failure may take.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// How often entries are moved from where they wait into the journal, at the most. Each commit to
-/// the main file makes every reader forget what it remembers of it, so many are moved in one go.
+/// How often entries are moved from where they wait into the journal, at the most. On SQLite each
+/// commit to the main file makes every reader forget what it remembers of it, so many are moved in
+/// one go.
 const MOVE_EVERY: Duration = Duration::from_secs(2);
 /// Entries moved in one transaction, so that others who write need not wait for long.
 const MOVED_AT_ONCE: usize = 500;
@@ -32,8 +33,6 @@ const MOVES_IN_A_GO: u32 = 8;
 const CLOSING_MOVES: u32 = 40;
 /// How long somebody who wants to know waits for what is gathered just now.
 const GATHERED: Duration = Duration::from_secs(2);
-/// A read ends as long after its beginning at the most: the time limit of a call, and some more.
-const LONGEST_READ_MS: i64 = 20_000;
 /// How long the mover rests where the database is away.
 const MOVE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -46,31 +45,24 @@ pub struct JournalBehind {
     left: AtomicU64,
     /// Entries of them that are durable, or lost.
     kept: Arc<AtomicU64>,
-    spool: Option<Spool>,
+    spool: Spool,
 }
 
 impl JournalBehind {
-    /// Starts the writer, and the mover where entries wait in a file of their own; what still waits
-    /// from the last run is moved first.
+    /// Starts the writer, and the mover; what still waits from the last run is moved first.
     #[must_use]
-    pub fn start(db: Db, spool: Option<Spool>) -> Self {
+    pub fn start(spool: Spool) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         let kept = Arc::new(AtomicU64::new(0));
         let keeper = Keeper {
-            db: db.clone(),
             spool: spool.clone(),
             kept: kept.clone(),
         };
-        let tasks = match spool.clone() {
-            None => vec![tokio::spawn(append_behind(keeper, receiver, None))],
-            Some(spool) => {
-                let (told, news) = watch::channel(());
-                vec![
-                    tokio::spawn(append_behind(keeper, receiver, Some(told))),
-                    tokio::spawn(move_behind(Mover { db, spool }, news)),
-                ]
-            }
-        };
+        let (told, news) = watch::channel(());
+        let tasks = vec![
+            tokio::spawn(append_behind(keeper, receiver, told)),
+            tokio::spawn(move_behind(spool.clone(), news)),
+        ];
         Self {
             sender: Mutex::new(Some(sender)),
             tasks: Mutex::new(tasks),
@@ -95,8 +87,9 @@ impl JournalBehind {
         sender.send(entry).await.map_err(|_| StoreError::Closed)
     }
 
-    /// Whether the journal holds every entry of this node's reads that were begun up to this
-    /// moment. Waits a moment for those that are gathered just now.
+    /// Whether the journal holds every entry of reads that were begun up to this moment: of this
+    /// node, and of the others as far as they have made them durable. Waits a moment for those that
+    /// are gathered here just now.
     ///
     /// # Errors
     /// Any [`StoreError`].
@@ -109,16 +102,7 @@ impl JournalBehind {
             }
             sleep(GATHER / 4).await;
         }
-        let Some(spool) = &self.spool else {
-            return Ok(true);
-        };
-        let waiting = spool.first(1).await?;
-        let mut times = waiting
-            .iter()
-            .flat_map(|waiting| &*waiting.entries)
-            .map(|entry| entry.at_ms);
-        // Entries wait in the order in which their reads ended.
-        Ok(times.all(|at_ms| at_ms > moment_ms + LONGEST_READ_MS))
+        Ok(!self.spool.holds_any_until(moment_ms).await?)
     }
 
     /// Appends what waits and stops.
@@ -136,11 +120,11 @@ impl JournalBehind {
     }
 }
 
-/// Gathers entries and makes them durable; says so to the mover, if there is one.
+/// Gathers entries and makes them durable; says so to the mover.
 async fn append_behind(
     keeper: Keeper,
     mut receiver: mpsc::Receiver<Entry>,
-    mover: Option<watch::Sender<()>>,
+    mover: watch::Sender<()>,
 ) {
     let mut entries = Vec::with_capacity(TOGETHER);
     while receiver.recv_many(&mut entries, TOGETHER).await > 0 {
@@ -157,21 +141,19 @@ async fn append_behind(
         let count = entries.len() as u64;
         keeper.keep(&mut entries).await;
         keeper.kept.fetch_add(count, Ordering::SeqCst);
-        if let Some(mover) = &mover {
-            mover.send_replace(());
-        }
+        mover.send_replace(());
     }
 }
 
 /// Moves entries from where they wait into the journal, until nobody keeps any more.
-async fn move_behind(mover: Mover, mut news: watch::Receiver<()>) {
+async fn move_behind(spool: Spool, mut news: watch::Receiver<()>) {
     // Something may wait from the last run.
     let mut waiting = true;
     loop {
         let went_at = Instant::now();
         if waiting {
             news.mark_unchanged();
-            waiting = match mover.move_some(MOVES_IN_A_GO).await {
+            waiting = match move_some(&spool, MOVES_IN_A_GO).await {
                 Ok(more) => more,
                 Err(error) => {
                     tracing::warn!(%error, "waiting entries could not be moved into the journal yet");
@@ -199,10 +181,10 @@ async fn move_behind(mover: Mover, mut news: watch::Receiver<()>) {
         }
     }
     // What is left after this waits durably for the next start.
-    if let Err(error) = mover.move_some(CLOSING_MOVES).await {
+    if let Err(error) = move_some(&spool, CLOSING_MOVES).await {
         tracing::warn!(%error, "waiting entries stay where they are until the next start");
     }
-    mover.spool.close().await;
+    spool.close().await;
 }
 
 /// Waits until nobody keeps entries any more; gives `true`.
@@ -213,38 +195,20 @@ async fn closed(news: &mut watch::Receiver<()>) -> bool {
 
 /// Makes entries durable.
 struct Keeper {
-    db: Db,
-    /// On SQLite entries wait in a file of their own.
-    spool: Option<Spool>,
+    spool: Spool,
     /// How many entries need not be waited for any longer.
     kept: Arc<AtomicU64>,
-}
-
-/// Moves waiting entries into the journal.
-struct Mover {
-    db: Db,
-    spool: Spool,
 }
 
 impl Keeper {
     /// Makes entries durable, again and again while the database is away; reads meanwhile fill the
     /// queue and then wait, so nothing is forgotten and nothing grows without bound.
     async fn keep(&self, entries: &mut Vec<Entry>) {
-        let entries = Arc::new(std::mem::replace(
-            entries,
-            Vec::with_capacity(entries.len()),
-        ));
+        let entries = std::mem::replace(entries, Vec::with_capacity(entries.len()));
         let mut pause = Duration::from_millis(50);
         let mut tried = false;
         loop {
-            let kept = match &self.spool {
-                Some(spool) => spool.put(&entries).await,
-                None => {
-                    let batch = entries.clone();
-                    self.db.write(move |tx| journal::append(tx, &batch)).await
-                }
-            };
-            match kept {
+            match self.spool.put(&entries).await {
                 Ok(()) => return,
                 // A commit whose outcome was unknown had kept them after all.
                 Err(error) if error.is_conflict() && tried => return,
@@ -265,20 +229,13 @@ impl Keeper {
     }
 }
 
-impl Mover {
-    /// Moves the entries that have waited longest into the journal, in so many transactions at the
-    /// most; gives whether some may be left.
-    async fn move_some(&self, transactions: u32) -> Result<bool, StoreError> {
-        for _ in 0..transactions {
-            let Some(first) = self.spool.first(MOVED_AT_ONCE).await? else {
-                return Ok(false);
-            };
-            let entries = Arc::clone(&first.entries);
-            self.db
-                .write(move |tx| journal::append_once(tx, &entries))
-                .await?;
-            self.spool.forget(&first).await?;
+/// Moves the entries that have waited longest into the journal, in so many transactions at the
+/// most; gives whether some may be left.
+async fn move_some(spool: &Spool, transactions: u32) -> Result<bool, StoreError> {
+    for _ in 0..transactions {
+        if !spool.move_some(MOVED_AT_ONCE).await? {
+            return Ok(false);
         }
-        Ok(true)
     }
+    Ok(true)
 }

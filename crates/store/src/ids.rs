@@ -66,9 +66,14 @@ impl Ids {
     /// Where a new block can't be taken.
     pub async fn take(&self, count: usize) -> Result<std::ops::Range<i64>, StoreError> {
         let count = i64::try_from(count).map_err(|_| StoreError::Busy)?;
-        if let Some(range) = self.in_block(count) {
-            return Ok(range);
+        match self.in_block(count) {
+            Some(range) => Ok(range),
+            // Apart, for it is rare and large, and a part of nearly every call.
+            None => Box::pin(self.take_of_a_new_block(count)).await,
         }
+    }
+
+    async fn take_of_a_new_block(&self, count: i64) -> Result<std::ops::Range<i64>, StoreError> {
         let _alone = self.refill.lock().await;
         if let Some(range) = self.in_block(count) {
             return Ok(range);

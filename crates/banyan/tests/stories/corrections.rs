@@ -234,10 +234,9 @@ on_both_engines! {
     }
 }
 
-/// On SQLite entries of reads wait in a file of their own, after a busy hour for long.
-#[test]
-fn who_asked_a_moment_ago_is_told_although_it_is_not_in_the_journal_yet() {
-    tell(Engine::Sqlite, async |db| {
+on_both_engines! {
+    /// Entries of reads wait for a place in the journal, after a busy hour for long.
+    async fn who_asked_a_moment_ago_is_told_although_it_is_not_in_the_journal_yet(db: &TestDb) {
         let story = Story::begin(db).await;
         let citizen = &story.citizens[0];
         let (mistake, _) = story.owe(0, Some(citizen), 100).await;
@@ -256,7 +255,7 @@ fn who_asked_a_moment_ago_is_told_although_it_is_not_in_the_journal_yet() {
                 digest: None,
             })
             .collect();
-        let spool = Spool::open(&db.url).await.unwrap().unwrap();
+        let spool = Spool::open(&db.url, db.db.clone()).await.unwrap();
         for round in 0..20 {
             let mut entries = busy.clone();
             for entry in &mut entries {
@@ -281,7 +280,7 @@ fn who_asked_a_moment_ago_is_told_although_it_is_not_in_the_journal_yet() {
         assert_eq!(corrections(story.hospital(1)).len(), 1);
         spool.close().await;
         story.end().await;
-    });
+    }
 }
 
 /// Each node writes its own reads behind; whoever looks for the askers finds those of all.

@@ -44,7 +44,7 @@ pub async fn handle(call: &Call<'_>, request: InsuredRequest) -> Result<InsuredR
             call.journal_read(about).await?;
             person
         }
-        _ => register_claim(call, identity, psn_no, about).await?,
+        _ => Box::pin(register_claim(call, identity, psn_no, about)).await?,
     };
     let person = OnWire::of(&app.vault, &person)?;
     Ok(InsuredReply {

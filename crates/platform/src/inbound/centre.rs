@@ -300,7 +300,9 @@ async fn work(
         };
         let json = data.ok_or_else(|| Refusal::field("data", "不可缺少"))?;
         let limit = Duration::from_millis(app.settings.inbound.timeout_ms);
-        return in_time(limit, terminal::handle(&call, message, json)).await;
+        // Apart, for it is larger than all the rest.
+        let handled = Box::pin(terminal::handle(&call, message, json));
+        return in_time(limit, handled).await;
     }
     let interface = interface.ok_or_else(|| unknown_trade(app))?;
     own_institution(partner, &entered.org_id)?;

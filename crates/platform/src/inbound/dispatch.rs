@@ -1,9 +1,12 @@
 //! From an interface to its handler: an exhaustive `match`, so that an interface without a handler
 //! does not compile.
 
+use std::future::ready;
+
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::{self, Message};
+use futures_util::future::BoxFuture;
 
 use super::call::Call;
 use crate::credential;
@@ -13,41 +16,85 @@ use crate::refusal::Refusal;
 use crate::supplement;
 
 /// Has the room answer; gives the business JSON of the reply.
-pub(super) async fn dispatch(call: &Call<'_>, json: &str) -> Result<String, Refusal> {
+///
+/// Each room's work has a place of its own on the heap: in one future together they would be as large
+/// as the largest, and every call is moved about a few times before it runs.
+pub(super) fn dispatch<'a>(
+    call: &'a Call<'_>,
+    json: &'a str,
+) -> BoxFuture<'a, Result<String, Refusal>> {
     match call.interface {
-        Interface::OrgMdl001 => written(overdue::org_mdl_001::handle(call, read(json)?).await),
-        Interface::OrgMdl002 => written(overdue::org_mdl_002::handle(call, read(json)?).await),
-        Interface::OrgMdl003 => written(overdue::org_mdl_003::handle(call, read(json)?).await),
-        Interface::OrgMdl004 => written(overdue::org_mdl_004::handle(call, read(json)?).await),
-        Interface::OrgMdl005 => written(overdue::org_mdl_005::handle(call, read(json)?).await),
+        Interface::OrgMdl001 => {
+            Box::pin(async move { written(overdue::org_mdl_001::handle(call, read(json)?).await) })
+        }
+        Interface::OrgMdl002 => {
+            Box::pin(async move { written(overdue::org_mdl_002::handle(call, read(json)?).await) })
+        }
+        Interface::OrgMdl003 => {
+            Box::pin(async move { written(overdue::org_mdl_003::handle(call, read(json)?).await) })
+        }
+        Interface::OrgMdl004 => {
+            Box::pin(async move { written(overdue::org_mdl_004::handle(call, read(json)?).await) })
+        }
+        Interface::OrgMdl005 => {
+            Box::pin(async move { written(overdue::org_mdl_005::handle(call, read(json)?).await) })
+        }
         // Hospitals answer these; nobody calls them here.
-        Interface::Org001 | Interface::Org002 => Err(Refusal::caller(
-            ResultCode::UnknownPath,
-            ResultCode::UnknownPath.label(),
-        )),
-        Interface::OrgEhc001 => written(health_card::org_ehc_001::handle(call, read(json)?).await),
-        Interface::OrgEhc002 => written(health_card::org_ehc_002::handle(call, read(json)?).await),
-        Interface::OrgEhc003 => written(health_card::org_ehc_003::handle(call, read(json)?).await),
-        Interface::OrgEhc004 => written(health_card::org_ehc_004::handle(call, read(json)?).await),
+        Interface::Org001 | Interface::Org002 => {
+            let code = ResultCode::UnknownPath;
+            Box::pin(ready(Err(Refusal::caller(code, code.label()))))
+        }
+        Interface::OrgEhc001 => {
+            Box::pin(
+                async move { written(health_card::org_ehc_001::handle(call, read(json)?).await) },
+            )
+        }
+        Interface::OrgEhc002 => {
+            Box::pin(
+                async move { written(health_card::org_ehc_002::handle(call, read(json)?).await) },
+            )
+        }
+        Interface::OrgEhc003 => {
+            Box::pin(
+                async move { written(health_card::org_ehc_003::handle(call, read(json)?).await) },
+            )
+        }
+        Interface::OrgEhc004 => {
+            Box::pin(
+                async move { written(health_card::org_ehc_004::handle(call, read(json)?).await) },
+            )
+        }
         Interface::Ci00030001 => {
-            written(supplement::ci00_03_00_01::handle(call, read(json)?).await)
+            Box::pin(
+                async move { written(supplement::ci00_03_00_01::handle(call, read(json)?).await) },
+            )
         }
-        Interface::Ci00030003 => taken(supplement::ci00_03_00_03::handle(call, read(json)?).await),
-        Interface::Ci00020007 => taken(supplement::ci00_02_00_07::handle(call, read(json)?).await),
+        Interface::Ci00030003 => {
+            Box::pin(
+                async move { taken(supplement::ci00_03_00_03::handle(call, read(json)?).await) },
+            )
+        }
+        Interface::Ci00020007 => {
+            Box::pin(
+                async move { taken(supplement::ci00_02_00_07::handle(call, read(json)?).await) },
+            )
+        }
         // Which of two messages it is, its topic says.
-        Interface::Xy00000003 => taken(supplement::xy00_00_00_03::handle(call, json).await),
-        Interface::EcQuery => {
+        Interface::Xy00000003 => {
+            Box::pin(async move { taken(supplement::xy00_00_00_03::handle(call, json).await) })
+        }
+        Interface::EcQuery => Box::pin(async move {
             written(credential::ec_query::handle(call, credential::read(json)?).await)
-        }
-        Interface::QrcodeGet => {
+        }),
+        Interface::QrcodeGet => Box::pin(async move {
             written(credential::cn_nhsa_qrcode_get::handle(call, credential::read(json)?).await)
-        }
-        Interface::AuthCheck => {
+        }),
+        Interface::AuthCheck => Box::pin(async move {
             written(credential::cn_nhsa_auth_check::handle(call, credential::read(json)?).await)
-        }
-        Interface::EcPwd => {
+        }),
+        Interface::EcPwd => Box::pin(async move {
             written(credential::cn_nhsa_ec_pwd::handle(call, credential::read(json)?).await)
-        }
+        }),
     }
 }
 

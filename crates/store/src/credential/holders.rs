@@ -54,10 +54,12 @@ pub async fn by_id(
     vault: &Vault,
     id: HealthCardPersonId,
 ) -> Result<Option<Holder>, StoreError> {
-    db.query_opt(select_holder!("WHERE p.id = $1"), &[id.into()], |row| {
-        read(row, vault)
-    })
-    .await
+    let mut found = db
+        .look_up(select_holder!("WHERE p.id = $1"), &[id.into()], |row| {
+            read(row, vault)
+        })
+        .await?;
+    Ok(found.pop())
 }
 
 /// The holder with this index of the health card.
@@ -70,12 +72,14 @@ pub async fn by_index(
     index: &CardIndex,
 ) -> Result<Option<Holder>, StoreError> {
     let code = vault.card_code(index);
-    db.query_opt(
-        select_holder!("WHERE p.card_code = $1"),
-        &[(&code.0).into()],
-        |row| read(row, vault),
-    )
-    .await
+    let mut found = db
+        .look_up(
+            select_holder!("WHERE p.card_code = $1"),
+            &[(&code.0).into()],
+            |row| read(row, vault),
+        )
+        .await?;
+    Ok(found.pop())
 }
 
 /// How somebody's password stands; `None` where he has no credential.

@@ -1,10 +1,10 @@
 //! Migrations: forward only, run at start, by one process at a time.
 //!
 //! One text for both engines: it writes BIGINT, TEXT and BLOB; BLOB becomes BYTEA for PostgreSQL,
-//! and a BIGINT that is the primary key INTEGER for SQLite. A migration runs in one transaction, together with its entry in the history. Expand
-//! first and contract a release later, for an older node may still be running beside this one;
-//! for the same reason a history that is ahead of this program is no error. An applied migration
-//! whose text has changed since is.
+//! and a BIGINT that is the primary key INTEGER for SQLite. A migration runs in one transaction,
+//! together with its entry in the history. Expand first and contract a release later, for an older
+//! node may still be running beside this one; for the same reason a history that is ahead of this
+//! program is no error. An applied migration whose text has changed since is.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -71,6 +71,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
     (
         "V0013__supplement_walks",
         include_str!("../../migrations/V0013__supplement_walks.sql"),
+    ),
+    (
+        "V0014__journal_waiting",
+        include_str!("../../migrations/V0014__journal_waiting.sql"),
     ),
 ];
 

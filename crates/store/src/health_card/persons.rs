@@ -51,8 +51,10 @@ pub async fn by_index(
     index: &CardIndex,
 ) -> Result<Option<Person>, StoreError> {
     let code = vault.card_code(index);
-    db.query_opt(BY_CODE, &[(&code.0).into()], |row| read(row, vault))
-        .await
+    let mut found = db
+        .look_up(BY_CODE, &[(&code.0).into()], |row| read(row, vault))
+        .await?;
+    Ok(found.pop())
 }
 
 /// The persons with these indexes, in their order. No more than a message has persons.
@@ -80,8 +82,10 @@ pub async fn by_id(
     vault: &Vault,
     id: HealthCardPersonId,
 ) -> Result<Option<Person>, StoreError> {
-    db.query_opt(BY_ID, &[id.into()], |row| read(row, vault))
-        .await
+    let mut found = db
+        .look_up(BY_ID, &[id.into()], |row| read(row, vault))
+        .await?;
+    Ok(found.pop())
 }
 
 /// The same within a transaction.

@@ -122,9 +122,14 @@ impl Reads {
     }
 
     async fn connection(&self, slot: &Slot) -> Result<Arc<Connection>, StoreError> {
-        if let Some(connection) = slot.healthy() {
-            return Ok(connection);
+        match slot.healthy() {
+            Some(connection) => Ok(connection),
+            // Apart, for it is rare and large, and a part of whoever reads.
+            None => Box::pin(self.mend(slot)).await,
         }
+    }
+
+    async fn mend(&self, slot: &Slot) -> Result<Arc<Connection>, StoreError> {
         let mut trouble = slot.mending.lock().await;
         if let Some(connection) = slot.healthy() {
             return Ok(connection);
