@@ -30,6 +30,10 @@ const RESERVE: f64 = 1.6;
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Calls a second with which the warm-up is prepared.
 const FIRST_GUESS: u64 = 20_000;
+/// Calls that are made for the same millisecond: no faster than this is one partner supposed to call,
+/// or the guard against replays would refuse what seems to come late. They are a little ahead of the
+/// clock then, which no freshness forbids.
+const IN_A_MILLISECOND: u64 = 20;
 
 /// A call that is measured.
 pub(super) trait Measured: Sync {
@@ -38,8 +42,8 @@ pub(super) trait Measured: Sync {
     /// What is in a reply that is no refusal.
     const SUCCESS: &'static str;
 
-    /// The request of this number, made in a round that begins at `now_ms`, to this path or else to
-    /// the interface's own: no two may have the same signature.
+    /// The request of this number, made at this moment or a little later, to this path or else to the
+    /// interface's own: no two may have the same signature.
     fn request(&self, number: u64, now_ms: i64, path: Option<&str>) -> Prepared;
 
     /// Opens a reply and holds it against what is known of its subject.
@@ -182,8 +186,11 @@ impl<M: Measured> Rounds<'_, M> {
     /// Plays at most so many requests and looks at samples of the replies.
     fn play(&mut self, count: u64, longest: Duration) -> Result<Outcome> {
         let now_ms = self.platform.app.now_ms();
-        let requests = wire_load::prepare(self.asked, count, |number| {
-            self.measured.request(number, now_ms, None)
+        let first = self.asked;
+        let requests = wire_load::prepare(first, count, |number| {
+            let later_ms = (number - first) / IN_A_MILLISECOND;
+            let made_ms = now_ms.saturating_add_unsigned(later_ms);
+            self.measured.request(number, made_ms, None)
         });
         self.asked += count;
         let outcome = self

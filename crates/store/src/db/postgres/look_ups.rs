@@ -7,8 +7,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
@@ -67,7 +69,7 @@ impl LookUps {
             // Of its own: a caller who goes away must leave nobody waiting.
             tokio::spawn(Arc::clone(&self.0).ask_all(sql));
         }
-        answered.await.unwrap_or(Err(StoreError::Closed))
+        answered.await.unwrap_or(Err(StoreError::Panicked))
     }
 }
 
@@ -75,11 +77,17 @@ impl Shared {
     /// Asks for what waits, again and again until nothing does.
     async fn ask_all(self: Arc<Self>, sql: &'static str) {
         loop {
+            // Those who are about to ask come first, for company; where nobody is, it takes no time.
+            tokio::task::yield_now().await;
             let some = self.take(sql);
             if some.is_empty() {
                 return;
             }
-            self.ask(sql, some).await;
+            // Whoever asked here is told by the loss of his sender; the others go on to be asked for.
+            let asked = AssertUnwindSafe(self.ask(sql, some)).catch_unwind().await;
+            if asked.is_err() {
+                tracing::error!("a look-up panicked");
+            }
         }
     }
 
