@@ -152,7 +152,7 @@ fn row(entries: &[Entry]) -> Result<Vec<Val<'static>>, StoreError> {
     let packed = postcard::to_extend(entries, room)
         .map_err(|error| StoreError::Corrupt(format!("entries of the journal: {error}")))?;
     // No two rows have an entry in common, so the number of the first will do for the row's.
-    let id = entries.iter().map(|entry| entry.id).next();
+    let id = entries.first().map(|entry| entry.id);
     let earliest_ms = entries.iter().map(|entry| entry.at_ms).min();
     Ok(vec![
         id.unwrap_or_default().into(),

@@ -15,6 +15,13 @@ use crate::overdue;
 use crate::refusal::Refusal;
 use crate::supplement;
 
+/// A room's work in a box: a macro, for each has a type of its own.
+macro_rules! room {
+    ($told:ident($work:expr)) => {
+        Box::pin(async move { $told($work.await) })
+    };
+}
+
 /// Has the room answer; gives the business JSON of the reply.
 ///
 /// Each room's work has a place of its own on the heap: in one future together they would be as large
@@ -24,77 +31,44 @@ pub(super) fn dispatch<'a>(
     json: &'a str,
 ) -> BoxFuture<'a, Result<String, Refusal>> {
     match call.interface {
-        Interface::OrgMdl001 => {
-            Box::pin(async move { written(overdue::org_mdl_001::handle(call, read(json)?).await) })
-        }
-        Interface::OrgMdl002 => {
-            Box::pin(async move { written(overdue::org_mdl_002::handle(call, read(json)?).await) })
-        }
-        Interface::OrgMdl003 => {
-            Box::pin(async move { written(overdue::org_mdl_003::handle(call, read(json)?).await) })
-        }
-        Interface::OrgMdl004 => {
-            Box::pin(async move { written(overdue::org_mdl_004::handle(call, read(json)?).await) })
-        }
-        Interface::OrgMdl005 => {
-            Box::pin(async move { written(overdue::org_mdl_005::handle(call, read(json)?).await) })
-        }
+        Interface::OrgMdl001 => room!(written(overdue::org_mdl_001::handle(call, read(json)?))),
+        Interface::OrgMdl002 => room!(written(overdue::org_mdl_002::handle(call, read(json)?))),
+        Interface::OrgMdl003 => room!(written(overdue::org_mdl_003::handle(call, read(json)?))),
+        Interface::OrgMdl004 => room!(written(overdue::org_mdl_004::handle(call, read(json)?))),
+        Interface::OrgMdl005 => room!(written(overdue::org_mdl_005::handle(call, read(json)?))),
         // Hospitals answer these; nobody calls them here.
         Interface::Org001 | Interface::Org002 => {
             let code = ResultCode::UnknownPath;
             Box::pin(ready(Err(Refusal::caller(code, code.label()))))
         }
-        Interface::OrgEhc001 => {
-            Box::pin(
-                async move { written(health_card::org_ehc_001::handle(call, read(json)?).await) },
-            )
-        }
-        Interface::OrgEhc002 => {
-            Box::pin(
-                async move { written(health_card::org_ehc_002::handle(call, read(json)?).await) },
-            )
-        }
-        Interface::OrgEhc003 => {
-            Box::pin(
-                async move { written(health_card::org_ehc_003::handle(call, read(json)?).await) },
-            )
-        }
-        Interface::OrgEhc004 => {
-            Box::pin(
-                async move { written(health_card::org_ehc_004::handle(call, read(json)?).await) },
-            )
-        }
-        Interface::Ci00030001 => {
-            Box::pin(
-                async move { written(supplement::ci00_03_00_01::handle(call, read(json)?).await) },
-            )
-        }
-        Interface::Ci00030003 => {
-            Box::pin(
-                async move { taken(supplement::ci00_03_00_03::handle(call, read(json)?).await) },
-            )
-        }
-        Interface::Ci00020007 => {
-            Box::pin(
-                async move { taken(supplement::ci00_02_00_07::handle(call, read(json)?).await) },
-            )
-        }
+        Interface::OrgEhc001 => room!(written(health_card::org_ehc_001::handle(call, read(json)?))),
+        Interface::OrgEhc002 => room!(written(health_card::org_ehc_002::handle(call, read(json)?))),
+        Interface::OrgEhc003 => room!(written(health_card::org_ehc_003::handle(call, read(json)?))),
+        Interface::OrgEhc004 => room!(written(health_card::org_ehc_004::handle(call, read(json)?))),
+        Interface::Ci00030001 => room!(written(supplement::ci00_03_00_01::handle(
+            call,
+            read(json)?
+        ))),
+        Interface::Ci00030003 => room!(taken(supplement::ci00_03_00_03::handle(call, read(json)?))),
+        Interface::Ci00020007 => room!(taken(supplement::ci00_02_00_07::handle(call, read(json)?))),
         // Which of two messages it is, its topic says.
-        Interface::Xy00000003 => {
-            Box::pin(async move { taken(supplement::xy00_00_00_03::handle(call, json).await) })
-        }
-        Interface::EcQuery => Box::pin(async move {
-            written(credential::ec_query::handle(call, credential::read(json)?).await)
-        }),
-        Interface::QrcodeGet => Box::pin(async move {
-            written(credential::cn_nhsa_qrcode_get::handle(call, credential::read(json)?).await)
-        }),
-        Interface::AuthCheck => Box::pin(async move {
-            written(credential::cn_nhsa_auth_check::handle(call, credential::read(json)?).await)
-        }),
-        Interface::EcPwd => Box::pin(async move {
-            written(credential::cn_nhsa_ec_pwd::handle(call, credential::read(json)?).await)
-        }),
+        Interface::Xy00000003 => room!(taken(supplement::xy00_00_00_03::handle(call, json))),
+        Interface::EcQuery => room!(written(credential::ec_query::handle(
+            call,
+            credential::read(json)?
+        ))),
+        Interface::QrcodeGet => room!(written(credential::cn_nhsa_qrcode_get::handle(
+            call,
+            credential::read(json)?
+        ))),
+        Interface::AuthCheck => room!(written(credential::cn_nhsa_auth_check::handle(
+            call,
+            credential::read(json)?
+        ))),
+        Interface::EcPwd => room!(written(credential::cn_nhsa_ec_pwd::handle(
+            call,
+            credential::read(json)?
+        ))),
     }
 }
 

@@ -54,12 +54,10 @@ pub async fn by_id(
     vault: &Vault,
     id: HealthCardPersonId,
 ) -> Result<Option<Holder>, StoreError> {
-    let mut found = db
-        .look_up(select_holder!("WHERE p.id = $1"), &[id.into()], |row| {
-            read(row, vault)
-        })
-        .await?;
-    Ok(found.pop())
+    db.look_up_opt(select_holder!("WHERE p.id = $1"), &[id.into()], |row| {
+        read(row, vault)
+    })
+    .await
 }
 
 /// The holder with this index of the health card.
@@ -72,14 +70,12 @@ pub async fn by_index(
     index: &CardIndex,
 ) -> Result<Option<Holder>, StoreError> {
     let code = vault.card_code(index);
-    let mut found = db
-        .look_up(
-            select_holder!("WHERE p.card_code = $1"),
-            &[(&code.0).into()],
-            |row| read(row, vault),
-        )
-        .await?;
-    Ok(found.pop())
+    db.look_up_opt(
+        select_holder!("WHERE p.card_code = $1"),
+        &[(&code.0).into()],
+        |row| read(row, vault),
+    )
+    .await
 }
 
 /// How somebody's password stands; `None` where he has no credential.

@@ -173,6 +173,20 @@ impl Db {
         }
     }
 
+    /// The same where there is one row at the most.
+    ///
+    /// # Errors
+    /// Any [`StoreError`], also the one `map` returns.
+    pub async fn look_up_opt<T>(
+        &self,
+        sql: &'static str,
+        params: &[Val<'_>],
+        map: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut found = self.look_up(sql, params, map).await?;
+        Ok(found.pop())
+    }
+
     /// One optional row for each set of parameters, in their order: many point look-ups at once.
     /// On SQLite they run on the calling thread, so there should be no more than a message has
     /// items; on PostgreSQL they are one statement over arrays.

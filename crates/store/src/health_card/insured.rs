@@ -14,12 +14,12 @@ pub async fn person(
     vault: &Vault,
     number: &InsuredCode,
 ) -> Result<Option<Person>, StoreError> {
-    let mut ids = db
-        .look_up(OWNER, &[(&number.0).into()], |row| {
+    let id = db
+        .look_up_opt(OWNER, &[(&number.0).into()], |row| {
             Ok(HealthCardPersonId(row.get(0)?))
         })
         .await?;
-    match ids.pop() {
+    match id {
         None => Ok(None),
         Some(id) => persons::by_id(db, vault, id)
             .await?

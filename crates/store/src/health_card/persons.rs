@@ -51,10 +51,8 @@ pub async fn by_index(
     index: &CardIndex,
 ) -> Result<Option<Person>, StoreError> {
     let code = vault.card_code(index);
-    let mut found = db
-        .look_up(BY_CODE, &[(&code.0).into()], |row| read(row, vault))
-        .await?;
-    Ok(found.pop())
+    db.look_up_opt(BY_CODE, &[(&code.0).into()], |row| read(row, vault))
+        .await
 }
 
 /// The persons with these indexes, in their order. No more than a message has persons.
@@ -82,10 +80,8 @@ pub async fn by_id(
     vault: &Vault,
     id: HealthCardPersonId,
 ) -> Result<Option<Person>, StoreError> {
-    let mut found = db
-        .look_up(BY_ID, &[id.into()], |row| read(row, vault))
-        .await?;
-    Ok(found.pop())
+    db.look_up_opt(BY_ID, &[id.into()], |row| read(row, vault))
+        .await
 }
 
 /// The same within a transaction.

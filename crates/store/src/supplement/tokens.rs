@@ -106,14 +106,14 @@ pub async fn check(
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let found = db
-        .look_up(
+        .look_up_opt(
             "SELECT 1 FROM channel_token \
              WHERE token = $1 AND partner_id = $2 AND expires_ms > $3 AND ended_ms IS NULL",
             &[(&token.0).into(), partner.into(), now_ms.into()],
             |_| Ok(()),
         )
         .await?;
-    Ok(!found.is_empty())
+    Ok(found.is_some())
 }
 
 /// Ends all tokens and codes of a channel; gives how many tokens.
