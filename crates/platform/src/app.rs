@@ -23,6 +23,7 @@ use crate::directory::{Directory, Rules};
 use crate::h5::visits::Visits;
 use crate::journal::JournalBehind;
 use crate::metrics::Meters;
+use crate::overdue::fresh::Fresh;
 use crate::settings::{DatabaseUrl, Settings};
 use crate::supplement::icd10::IllnessMap;
 use crate::work::ledgers;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub meters: Meters,
     /// How often visitors of the pages did what costs others work.
     pub visits: Visits,
+    /// Batches of the overdue registry that were taken in a moment ago.
+    pub fresh: Fresh,
     /// QR codes that were shown and still live.
     pub shown_codes: ShownCodes,
     /// Calls that may wait for a password at once.
@@ -199,6 +202,7 @@ impl App {
             node: NodeId(i64::from_le_bytes(node) & i64::MAX | 1),
             journal: JournalBehind::start(spool),
             meters: Meters::new().map_err(OpenError::Setting)?,
+            fresh: Fresh::default(),
             shown_codes: ShownCodes::new(MOST_SHOWN_CODES),
             waiting: Semaphore::new(settings.credential.max_waiting),
             hashing: Semaphore::new(MOST_HASHING),

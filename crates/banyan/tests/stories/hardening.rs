@@ -5,10 +5,11 @@ use banyan_protocol::catalogue::Interface;
 use banyan_protocol::crypto::{base64, sm3};
 use banyan_sandbox::Fault;
 use banyan_store::on_both_engines;
+use banyan_store::vault::Place;
 use serde_json::json;
 
 use crate::partners_voice::{cipher, http, path, string_to_sign};
-use crate::telling::{MINUTE_MS, Story, item, meddle, person, query, report, told_of};
+use crate::telling::{MINUTE_MS, Story, item, items_of, meddle, person, query, report, told_of};
 
 on_both_engines! {
     async fn our_own_answers_are_no_requests(db: &TestDb) {
@@ -92,12 +93,37 @@ on_both_engines! {
         // The first batch's content is put away, as a torn page would do, and found again later.
         let db = &story.app.db;
         meddle(db, "UPDATE overdue_batch SET outcome = notify_url, content = NULL WHERE id = (SELECT MIN(id) FROM overdue_batch)").await;
+        story.clock.advance_ms(MINUTE_MS);
         story.settle().await;
         assert_eq!(story.number("SELECT COUNT(*) FROM overdue_item").await, 1, "the next one is judged");
         assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 1 AND state = 2").await, 1);
         assert_eq!(story.desk().retry_batches().await.unwrap(), 1);
         story.settle().await;
         assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 1 AND state = 2").await, 1, "it is as it was");
+        story.end().await;
+    }
+
+    async fn a_batch_that_is_no_longer_at_hand_is_judged_by_what_is_kept(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (hospital, voice) = (story.hospital(0), story.voice(0));
+        let message = |batch: &str| {
+            report(hospital, batch, person(&story.citizens[0]), &[item(batch, "7.5")])
+        };
+        for batch in ["packed", "plain"] {
+            voice.say(Interface::OrgMdl001, &message(batch)).await.done();
+        }
+        // The versions before this one kept the text as it was.
+        let plain = story.app.vault.seal(Place::BatchContent, message("plain").to_string().as_bytes());
+        story.app.db.write(move |tx| {
+            tx.execute("UPDATE overdue_batch SET content = $1 WHERE org_request_id = 'plain'", &[(&plain).into()])
+        }).await.unwrap();
+        story.clock.advance_ms(MINUTE_MS);
+        story.settle().await;
+        for batch in ["packed", "plain"] {
+            let told = told_of(hospital, batch);
+            assert_eq!((told.len(), items_of(&told[0]).len()), (1, 1), "{batch}");
+        }
+        assert_eq!(story.number("SELECT COUNT(*) FROM overdue_item WHERE amount_fen = 750").await, 2);
         story.end().await;
     }
 

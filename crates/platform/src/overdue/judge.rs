@@ -5,11 +5,12 @@
 //! kept, and records, outcome, callback and the end of the job commit together.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use banyan_protocol::dictionaries::ItemState;
 use banyan_protocol::overdue::org_mdl_001::{ReportRequest, UnsettledItem};
-use banyan_protocol::overdue::org_mdl_003::{ItemUpdate, UpdateRequest};
-use banyan_protocol::wire::{self, Scalar as _};
+use banyan_protocol::overdue::org_mdl_003::ItemUpdate;
+use banyan_protocol::wire::Scalar as _;
 use banyan_store::db::{StoreError, Tx};
 use banyan_store::health_card::reviews::{self, Contradiction};
 use banyan_store::ids::{BatchId, HealthCardPersonId, ItemId, JobId, ReviewId};
@@ -17,9 +18,11 @@ use banyan_store::overdue::batches::{self, Batch, BatchKind};
 use banyan_store::overdue::corrections;
 use banyan_store::overdue::items::{self, Cause, Change, Content, Item, Owner, State};
 use banyan_store::queue::{self, JobEnd, JobKind, NewJob};
-use banyan_store::vault::{Place, Vault};
+use banyan_store::vault::Vault;
 
+use super::fresh::TakenIn;
 use super::from_wire;
+use super::message::Message;
 use super::outcome::Outcome;
 use super::person::{Claimed, Registry, owner};
 use crate::app::App;
@@ -42,18 +45,7 @@ pub type Summons = (BatchId, JobId);
 /// repetition will change. Nothing of the batches was judged then.
 pub async fn judge(app: &App, summoned: &[Summons]) -> Result<usize, StoreError> {
     let now_ms = app.now_ms();
-    let ids: Vec<BatchId> = summoned.iter().map(|(batch, _)| *batch).collect();
-    let mut waiting = batches::waiting_contents(&app.db, &ids).await?.into_iter();
-    let mut taken = Vec::new();
-    while let Some(Some((batch, sealed))) = waiting.next() {
-        let is_report = batch.kind == BatchKind::Report;
-        if is_report || taken.is_empty() {
-            taken.push((batch, sealed));
-        }
-        if !is_report {
-            break;
-        }
-    }
+    let taken = take_up(app, summoned, now_ms).await?;
     let jobs: Vec<JobId> = summoned
         .iter()
         .take(taken.len().max(1))
@@ -64,11 +56,13 @@ pub async fn judge(app: &App, summoned: &[Summons]) -> Result<usize, StoreError>
         end_jobs(app, jobs, now_ms).await?;
         return Ok(count);
     }
-    let dockets = Docket::prepare(app, taken, now_ms).await?;
-    let ids = app
-        .ids
-        .take(dockets.iter().map(Docket::most_ids).sum())
-        .await?;
+    let dockets = Docket::prepare(app, &taken, now_ms).await?;
+    let judging: Vec<BatchId> = taken.iter().map(|taken| taken.batch.id).collect();
+    let most_ids = dockets.iter().map(Docket::most_ids).sum();
+    let ids = Ids {
+        range: app.ids.take(most_ids).await?,
+        given_back: Vec::new(),
+    };
     let (all, ended) = (dockets.len(), jobs.clone());
     let judged = app
         .db
@@ -80,17 +74,59 @@ pub async fn judge(app: &App, summoned: &[Summons]) -> Result<usize, StoreError>
                 let (kept, rejected) = outcome.counts();
                 app.meters.judged(kept, rejected);
             }
+            app.fresh.let_go(judging);
             app.wake(JobKind::Callback);
             Ok(count)
         }
         // Somebody else judged it; of several, only one by one says which.
         Err(Stop::JudgedMeanwhile) if all == 1 => {
+            app.fresh.let_go(judging);
             end_jobs(app, ended, now_ms).await?;
             Ok(1)
         }
         Err(Stop::JudgedMeanwhile) => Box::pin(judge(app, &summoned[..1])).await,
         Err(Stop::Store(error)) => Err(error),
     }
+}
+
+/// The first of these batches, or the reports that it begins; none where the first was judged.
+async fn take_up(
+    app: &App,
+    summoned: &[Summons],
+    now_ms: i64,
+) -> Result<Vec<Arc<TakenIn>>, StoreError> {
+    let ids = summoned.iter().map(|(id, _)| *id);
+    let at_hand: Vec<_> = ids.map(|id| app.fresh.get(id, now_ms)).collect();
+    let absent: Vec<BatchId> = summoned
+        .iter()
+        .zip(&at_hand)
+        .filter(|(_, at_hand)| at_hand.is_none())
+        .map(|((id, _), _)| *id)
+        .collect();
+    let mut kept = batches::waiting_contents(&app.db, &absent)
+        .await?
+        .into_iter();
+    let mut taken = Vec::new();
+    for at_hand in at_hand {
+        let next = match at_hand {
+            Some(at_hand) => at_hand,
+            None => match kept.next().flatten() {
+                Some((batch, sealed)) => Arc::new(TakenIn {
+                    message: Message::open(&app.vault, &batch, &sealed)?,
+                    batch,
+                }),
+                None => break,
+            },
+        };
+        let is_report = next.batch.kind == BatchKind::Report;
+        if is_report || taken.is_empty() {
+            taken.push(next);
+        }
+        if !is_report {
+            break;
+        }
+    }
+    Ok(taken)
 }
 
 async fn end_jobs(app: &App, jobs: Vec<JobId>, now_ms: i64) -> Result<(), StoreError> {
@@ -125,7 +161,7 @@ fn judge_all(
     if !batches::take_for_judging(tx, &batches, now_ms)? {
         return Err(Stop::JudgedMeanwhile);
     }
-    let mut bench = Bench::look_up(tx, dockets)?;
+    let mut bench = Bench::lay_out(tx, dockets, &mut ids, now_ms)?;
     let mut outcomes = Vec::with_capacity(dockets.len());
     let mut callbacks = Vec::with_capacity(dockets.len());
     for docket in dockets {
@@ -139,7 +175,6 @@ fn judge_all(
             due_ms: now_ms,
         });
     }
-    bench.insert(tx, now_ms)?;
     let written: Vec<_> = batches
         .into_iter()
         .zip(outcomes.iter().map(Outcome::write))
@@ -155,37 +190,71 @@ fn judge_all(
 /// finds an item as the one before left it.
 #[derive(Default)]
 struct Bench<'a> {
+    /// Written just now, and not come to yet in judging.
+    new: HashMap<&'a str, Item>,
     standing: HashMap<&'a str, Item>,
-    /// Those that are new, and the batch that brought each.
-    new: Vec<(&'a str, BatchId)>,
 }
 
 impl<'a> Bench<'a> {
-    fn look_up(tx: &mut Tx<'_>, dockets: &'a [Docket]) -> Result<Self, StoreError> {
+    /// Writes every item that is not kept yet, and finds those that are. Nearly always all are
+    /// new, and then nothing needs to be found.
+    fn lay_out(
+        tx: &mut Tx<'_>,
+        dockets: &'a [Docket],
+        ids: &mut Ids,
+        now_ms: i64,
+    ) -> Result<Self, StoreError> {
         let Some(first) = dockets.first() else {
             return Ok(Self::default());
         };
-        let numbers: Vec<&str> = dockets
-            .iter()
-            .flat_map(|docket| docket.reported())
-            .map(|item| item.org_trace_id.as_str())
-            .collect();
-        let kept = items::by_org_trace_ids(tx, first.batch.partner, numbers.iter().copied())?;
-        let known = numbers.into_iter().zip(kept);
-        Ok(Self {
-            standing: known
-                .filter_map(|(number, item)| Some((number, item?)))
-                .collect(),
-            new: Vec::new(),
-        })
-    }
-
-    fn insert(&self, tx: &mut Tx<'_>, now_ms: i64) -> Result<(), StoreError> {
-        let new = self
-            .new
-            .iter()
-            .filter_map(|(number, batch)| Some((self.standing.get(number)?, *batch)));
-        items::insert_each(tx, new, now_ms)
+        let mut seen = HashSet::new();
+        let mut presumed = Vec::new();
+        for docket in dockets {
+            for item in docket.reported() {
+                if let Ok((owner, content)) = &item.record
+                    && seen.insert(item.org_trace_id.as_str())
+                {
+                    let new = Item {
+                        id: ItemId(next(ids)?),
+                        partner: docket.batch.partner,
+                        org_trace_id: item.org_trace_id.clone(),
+                        owner: owner.clone(),
+                        content: content.clone(),
+                        state: State::Unpaid,
+                    };
+                    presumed.push((item.org_trace_id.as_str(), new, docket.batch.id));
+                }
+            }
+        }
+        let rows = presumed.iter().map(|(_, item, batch)| (item, *batch));
+        let written = items::insert_new(tx, rows, now_ms)?;
+        let mut bench = Self::default();
+        if written == presumed.len() as u64 {
+            bench.new = presumed
+                .into_iter()
+                .map(|(number, item, _)| (number, item))
+                .collect();
+            return Ok(bench);
+        }
+        let numbers = presumed.iter().map(|(number, _, _)| *number);
+        let kept = items::by_org_trace_ids(tx, first.batch.partner, numbers)?;
+        for ((number, new, _), kept) in presumed.into_iter().zip(kept) {
+            match kept {
+                Some(kept) if kept.id != new.id => {
+                    ids.given_back.push(new.id.0);
+                    bench.standing.insert(number, kept);
+                }
+                Some(_) => {
+                    bench.new.insert(number, new);
+                }
+                None => {
+                    return Err(StoreError::Corrupt(
+                        "an item is neither kept nor could it be".to_owned(),
+                    ));
+                }
+            }
+        }
+        Ok(bench)
     }
 }
 
@@ -215,56 +284,28 @@ struct Reported {
     record: Result<(Owner, Content), &'static str>,
 }
 
-/// A kept message, read again.
-enum Message {
-    Report(ReportRequest),
-    Update(UpdateRequest),
-}
-
-impl Message {
-    fn read(app: &App, batch: &Batch, sealed: &[u8]) -> Result<Self, StoreError> {
-        let corrupt = || StoreError::Corrupt(format!("the content of batch {}", batch.id));
-        let content = app.vault.open(Place::BatchContent, sealed)?;
-        let json = std::str::from_utf8(&content).map_err(|_| corrupt())?;
-        Ok(match batch.kind {
-            BatchKind::Report => Self::Report(wire::read(json).map_err(|_| corrupt())?),
-            BatchKind::Update => Self::Update(wire::read(json).map_err(|_| corrupt())?),
-        })
-    }
-
-    /// Whom it names.
-    fn claims(&self) -> Vec<Claimed<'_>> {
-        match self {
-            Self::Report(request) => request.persons().iter().map(Claimed::of_report).collect(),
-            Self::Update(request) => vec![Claimed::of_update(request)],
-        }
-    }
-}
-
 impl Docket {
-    /// Opens the messages and looks everybody up whom they name.
+    /// Looks everybody up whom the messages name.
     async fn prepare(
         app: &App,
-        taken: Vec<(Batch, Vec<u8>)>,
+        taken: &[Arc<TakenIn>],
         now_ms: i64,
     ) -> Result<Vec<Self>, StoreError> {
-        let messages = taken
+        let claims: Vec<_> = taken
             .iter()
-            .map(|(batch, sealed)| Message::read(app, batch, sealed))
-            .collect::<Result<Vec<_>, _>>()?;
-        let claims: Vec<_> = messages.iter().flat_map(Message::claims).collect();
+            .flat_map(|taken| taken.message.claims())
+            .collect();
         let registry = Registry::look_up(app, &claims).await?;
         let mut dockets = Vec::with_capacity(taken.len());
-        for ((batch, _), message) in taken.into_iter().zip(&messages) {
-            dockets.push(Self::of(app, batch, message, &registry, now_ms).await?);
+        for taken in taken {
+            dockets.push(Self::of(app, taken, &registry, now_ms).await?);
         }
         Ok(dockets)
     }
 
     async fn of(
         app: &App,
-        batch: Batch,
-        message: &Message,
+        TakenIn { batch, message }: &TakenIn,
         registry: &Registry,
         now_ms: i64,
     ) -> Result<Self, StoreError> {
@@ -284,7 +325,7 @@ impl Docket {
         let partner = app.directory.by_id(batch.partner);
         Ok(Self {
             source: partner.map_or_else(String::new, |partner| partner.app_id.to_string()),
-            batch,
+            batch: batch.clone(),
             now_ms,
             case,
             contradictions,
@@ -362,19 +403,12 @@ impl Docket {
                     continue;
                 }
             };
-            let after = match bench.standing.get(number) {
-                None => {
-                    bench.new.push((number, self.batch.id));
-                    Ok(Item {
-                        id: ItemId(next(ids)?),
-                        partner: self.batch.partner,
-                        org_trace_id: number.to_owned(),
-                        owner: owner.clone(),
-                        content: content.clone(),
-                        state: State::Unpaid,
-                    })
+            let after = match (bench.new.remove(number), bench.standing.get(number)) {
+                (Some(new), _) => Ok(new),
+                (None, Some(before)) => self.report_again(tx, ids, before, owner, content)?,
+                (None, None) => {
+                    return Err(StoreError::Corrupt("an item was not laid out".to_owned()));
                 }
-                Some(before) => self.report_again(tx, ids, before, owner, content)?,
             };
             match after {
                 Ok(record) => {
@@ -540,10 +574,18 @@ impl Docket {
     }
 }
 
-type Ids = std::ops::Range<i64>;
+/// The ids for what comes of these batches.
+#[derive(Clone)]
+struct Ids {
+    range: std::ops::Range<i64>,
+    /// Meant for records that turned out to be kept already.
+    given_back: Vec<i64>,
+}
 
 fn next(ids: &mut Ids) -> Result<i64, StoreError> {
-    ids.next()
+    ids.given_back
+        .pop()
+        .or_else(|| ids.range.next())
         .ok_or_else(|| StoreError::Corrupt("a batch used more ids than it has items".to_owned()))
 }
 

@@ -24,8 +24,10 @@
 
 pub mod appeal;
 pub mod correction;
+pub mod fresh;
 pub mod judge;
 pub mod list;
+mod message;
 pub mod notice;
 pub mod org_mdl_001;
 pub mod org_mdl_002;

@@ -2,9 +2,9 @@
 
 use banyan_protocol::dictionaries::Receipt;
 use banyan_protocol::overdue::org_mdl_001::{ReportReply, ReportRequest};
-use banyan_store::overdue::batches::BatchKind;
 
-use super::take_in::{TakenIn, take_in};
+use super::message::Message;
+use super::take_in::{RECEIVED, take_in};
 use crate::inbound::call::Call;
 use crate::refusal::Refusal;
 
@@ -16,19 +16,10 @@ use crate::refusal::Refusal;
 pub async fn handle(call: &Call<'_>, request: ReportRequest) -> Result<ReportReply, Refusal> {
     request.check()?;
     call.own_org_id(request.orgId.as_str())?;
-    take_in(
-        call,
-        &TakenIn {
-            kind: BatchKind::Report,
-            org_request_id: request.orgRequestId.as_str(),
-            notify_url: &request.notifyUrl,
-            content: banyan_protocol::wire::write(&request),
-        },
-    )
-    .await?;
+    take_in(call, Message::Report(request)).await?;
     Ok(ReportReply {
         state: Receipt::Success,
-        msg: super::take_in::RECEIVED.clone(),
+        msg: RECEIVED.clone(),
         extData: None,
     })
 }

@@ -2,9 +2,9 @@
 
 use banyan_protocol::dictionaries::Receipt;
 use banyan_protocol::overdue::org_mdl_003::{UpdateReply, UpdateRequest};
-use banyan_store::overdue::batches::BatchKind;
 
-use super::take_in::{TakenIn, take_in};
+use super::message::Message;
+use super::take_in::{RECEIVED, take_in};
 use crate::inbound::call::Call;
 use crate::refusal::Refusal;
 
@@ -16,19 +16,10 @@ use crate::refusal::Refusal;
 pub async fn handle(call: &Call<'_>, request: UpdateRequest) -> Result<UpdateReply, Refusal> {
     request.check()?;
     call.own_org_id(request.orgId.as_str())?;
-    take_in(
-        call,
-        &TakenIn {
-            kind: BatchKind::Update,
-            org_request_id: request.orgRequestId.as_str(),
-            notify_url: &request.notifyUrl,
-            content: banyan_protocol::wire::write(&request),
-        },
-    )
-    .await?;
+    take_in(call, Message::Update(request)).await?;
     Ok(UpdateReply {
         state: Receipt::Success,
-        msg: super::take_in::RECEIVED.clone(),
+        msg: RECEIVED.clone(),
         extData: None,
     })
 }

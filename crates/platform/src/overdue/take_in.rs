@@ -2,48 +2,46 @@
 
 use std::sync::LazyLock;
 
-use banyan_protocol::wire::{Text, WebAddress};
+use banyan_protocol::wire::Text;
 use banyan_store::ids::{BatchId, JobId};
 use banyan_store::journal;
-use banyan_store::overdue::batches::{self, BatchKind, Kept, NewBatch};
+use banyan_store::overdue::batches::{self, Batch, Kept, NewBatch};
 use banyan_store::queue::{self, JobKind, NewJob};
-use banyan_store::vault::Place;
 
+use super::fresh::TakenIn;
+use super::message::Message;
 use crate::inbound::call::{About, Call};
 use crate::refusal::Refusal;
-
-/// A batch that passed the door.
-pub(super) struct TakenIn<'a> {
-    pub(super) kind: BatchKind,
-    pub(super) org_request_id: &'a str,
-    pub(super) notify_url: &'a WebAddress,
-    /// The message as we write it, so that the same content is the same text however the
-    /// hospital's JSON library spaced or ordered it.
-    pub(super) content: String,
-}
 
 /// 描述 of a reply to a kept batch.
 pub(super) static RECEIVED: LazyLock<Option<Text<100>>> =
     LazyLock::new(|| Text::truncated("已接收，处理结果将通过回调通知，也可凭批次号查询"));
 
 /// Keeps the batch with the job to judge it and the journal's entry, in one transaction.
-pub(super) async fn take_in(call: &Call<'_>, batch: &TakenIn<'_>) -> Result<(), Refusal> {
+pub(super) async fn take_in(call: &Call<'_>, message: Message) -> Result<(), Refusal> {
     let app = call.app;
     call.partner
         .hosts
-        .permits_url(batch.notify_url.url())
+        .permits_url(message.notify_url().url())
         .map_err(|_| Refusal::field("notifyUrl", "该主机未登记为回调地址，请联系平台登记"))?;
     let ids = app.ids.take(2).await?;
-    let new = NewBatch {
+    let batch = Batch {
         id: BatchId(ids.start),
         partner: call.partner.id,
-        org_request_id: batch.org_request_id.to_owned(),
+        org_request_id: message.org_request_id().to_owned(),
+        kind: message.kind(),
+        notify_url: message.notify_url().url().to_string(),
+        outcome: None,
+    };
+    let text = message.write();
+    let new = NewBatch {
+        id: batch.id,
+        partner: batch.partner,
+        org_request_id: batch.org_request_id.clone(),
         kind: batch.kind,
-        content_code: app.vault.content_code(batch.content.as_bytes()),
-        notify_url: batch.notify_url.url().to_string(),
-        content: app
-            .vault
-            .seal(Place::BatchContent, batch.content.as_bytes()),
+        content_code: app.vault.content_code(text.as_bytes()),
+        notify_url: batch.notify_url.clone(),
+        content: Message::seal(&app.vault, &text),
         received_ms: call.now_ms,
     };
     let job = NewJob {
@@ -55,11 +53,15 @@ pub(super) async fn take_in(call: &Call<'_>, batch: &TakenIn<'_>) -> Result<(), 
     };
     let entry = call
         .entry(About {
-            subject: Some(batch.org_request_id.to_owned()),
+            subject: Some(batch.org_request_id.clone()),
             ..About::default()
         })
         .await?;
     let now_ms = call.now_ms;
+    let id = batch.id;
+    // Before it is kept: whoever judges this hospital's batches just now may come to it at once.
+    app.fresh
+        .hold(TakenIn { batch, message }, text.len(), now_ms);
     let kept = app
         .db
         .write(move |tx| -> Result<Kept, banyan_store::db::StoreError> {
@@ -74,8 +76,11 @@ pub(super) async fn take_in(call: &Call<'_>, batch: &TakenIn<'_>) -> Result<(), 
             }
             Ok(kept)
         })
-        .await?;
-    match kept {
+        .await;
+    if !matches!(kept, Ok(Kept::New)) {
+        app.fresh.let_go([id]);
+    }
+    match kept? {
         Kept::New => app.wake(JobKind::Judge),
         Kept::Again => {}
         Kept::OtherContent => {

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use memchr::memchr2;
 
 /// Padding is optional on the way in (design, section 4.3).
 const TOLERANT: GeneralPurposeConfig = GeneralPurposeConfig::new()
@@ -34,7 +35,7 @@ pub fn encode_standard(bytes: &[u8]) -> String {
 /// Where a character stands outside both alphabets, the two are mixed, or the length can't be.
 pub fn decode(text: &str) -> Result<Vec<u8>, NotBase64> {
     let bytes = text.as_bytes();
-    if bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+    if memchr2(b'\r', b'\n', bytes).is_some() {
         let joined: Vec<u8> = bytes
             .iter()
             .copied()
@@ -45,8 +46,14 @@ pub fn decode(text: &str) -> Result<Vec<u8>, NotBase64> {
     decode_joined(bytes)
 }
 
+/// Whether this is written in the URL-safe alphabet, where that can be told.
+#[must_use]
+pub fn is_url_safe(text: &str) -> bool {
+    memchr2(b'-', b'_', text.as_bytes()).is_some()
+}
+
 fn decode_joined(bytes: &[u8]) -> Result<Vec<u8>, NotBase64> {
-    let standard = bytes.iter().any(|byte| matches!(byte, b'+' | b'/'));
+    let standard = memchr2(b'+', b'/', bytes).is_some();
     let engine = if standard { &STANDARD } else { &URL_SAFE };
     engine.decode(bytes).map_err(|_| NotBase64)
 }
@@ -62,6 +69,7 @@ mod tests {
         assert_eq!(encode_standard(&bytes), "+//+AQ==");
         for kind in ["-__-AQ==", "-__-AQ", "+//+AQ==", "+//+AQ", "+//+\r\nAQ==\n"] {
             assert_eq!(decode(kind).unwrap(), bytes, "{kind}");
+            assert_eq!(is_url_safe(kind), kind.starts_with('-'), "{kind}");
         }
     }
 

@@ -180,23 +180,29 @@ pub fn insert(
     batch: BatchId,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    insert_each(tx, items.iter().map(|item| (*item, batch)), now_ms)
+    let rows: Vec<_> = items.iter().map(|item| row(item, batch, now_ms)).collect();
+    tx.insert_rows(&INSERT, &rows)?;
+    Ok(())
 }
 
-/// Inserts new records, each of its own batch.
+/// Inserts records, each of its own batch, where (partner, orgTraceId) is not taken; gives how many
+/// were.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] where (partner, orgTraceId) is taken.
-pub fn insert_each<'a>(
+/// Any [`StoreError`].
+pub fn insert_new<'a>(
     tx: &mut Tx<'_>,
     items: impl Iterator<Item = (&'a Item, BatchId)>,
     now_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let rows: Vec<_> = items
         .map(|(item, batch)| row(item, batch, now_ms))
         .collect();
-    tx.insert_rows(&INSERT, &rows)?;
-    Ok(())
+    let insert = Insert {
+        tail: "ON CONFLICT (partner_id, org_trace_id) DO NOTHING",
+        ..INSERT
+    };
+    tx.insert_rows(&insert, &rows)
 }
 
 /// The records of a hospital with these orgTraceIds, in their order.

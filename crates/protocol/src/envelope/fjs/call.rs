@@ -286,7 +286,7 @@ fn decrypt(
     let Some(text) = envelope.business(member::ENCDATA) else {
         return Ok(None);
     };
-    manner.standard_base64 = !text.bytes().any(|byte| matches!(byte, b'-' | b'_'));
+    manner.standard_base64 = !base64::is_url_safe(text);
     let ciphertext = base64::decode(text).map_err(|_| {
         EnvelopeFault::Undecryptable("chs_fjs_encdata 不是 base64（URL 安全或标准均可）")
     })?;
