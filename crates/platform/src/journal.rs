@@ -102,7 +102,17 @@ impl JournalBehind {
             }
             sleep(GATHER / 4).await;
         }
-        Ok(!self.spool.holds_any_until(moment_ms).await?)
+        let oldest_ms = self.oldest_ms().await?;
+        Ok(oldest_ms.is_none_or(|oldest_ms| oldest_ms > moment_ms))
+    }
+
+    /// When the read was begun whose entry has waited longest, of all nodes, to be moved into the
+    /// journal; `None` where none waits.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn oldest_ms(&self) -> Result<Option<i64>, StoreError> {
+        self.spool.oldest_ms().await
     }
 
     /// Appends what waits and stops.

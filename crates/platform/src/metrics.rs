@@ -178,25 +178,27 @@ impl Meters {
 
     /// Shows how much waits.
     pub fn backlog(&self, kind: JobKind, backlog: &Backlog, now_ms: i64) {
-        let age_ms = backlog
-            .oldest_created_ms
-            .map_or(0, |created_ms| now_ms - created_ms);
         let labels = [("kind", kind.name())];
         self.gauge("banyan_jobs_waiting", &labels)
             .set(precise(backlog.waiting));
         self.gauge("banyan_jobs_given_up", &labels)
             .set(precise(backlog.given_up));
         self.gauge("banyan_oldest_job_age_seconds", &labels)
-            .set(precise(age_ms.max(0)) / 1000.0);
+            .set(age_seconds(backlog.oldest_created_ms, now_ms));
+    }
+
+    /// Shows for how long the entry of a read has waited to be moved into the journal.
+    pub fn reads_waiting(&self, oldest_ms: Option<i64>, now_ms: i64) {
+        self.gauge("banyan_oldest_waiting_read_age_seconds", &[])
+            .set(age_seconds(oldest_ms, now_ms));
     }
 
     /// Shows how many appeals are open.
     pub fn appeals(&self, waiting: &Waiting, now_ms: i64) {
-        let age_ms = waiting.oldest_ms.map_or(0, |filed_ms| now_ms - filed_ms);
         self.gauge("banyan_appeals_open", &[])
             .set(precise(waiting.open));
         self.gauge("banyan_oldest_appeal_age_seconds", &[])
-            .set(precise(age_ms.max(0)) / 1000.0);
+            .set(age_seconds(waiting.oldest_ms, now_ms));
     }
 
     fn counter(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
@@ -210,6 +212,12 @@ impl Meters {
             .recorder
             .register_gauge(&key(name, labels), &METADATA)
     }
+}
+
+/// How long ago something began; 0 where there is nothing.
+fn age_seconds(since_ms: Option<i64>, now_ms: i64) -> f64 {
+    let age_ms = since_ms.map_or(0, |since_ms| now_ms - since_ms);
+    precise(age_ms.max(0)) / 1000.0
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -122,20 +122,18 @@ impl Spool {
         }
     }
 
-    /// Whether an entry waits whose read was begun up to this moment.
+    /// When the read was begun whose entry waits longest; `None` where none waits.
     ///
     /// # Errors
     /// Any [`StoreError`].
-    pub async fn holds_any_until(&self, moment_ms: i64) -> Result<bool, StoreError> {
+    pub async fn oldest_ms(&self) -> Result<Option<i64>, StoreError> {
         let found = self
             .waiting
-            .query_opt(
-                "SELECT id FROM journal_waiting WHERE earliest_ms <= $1 LIMIT 1",
-                &[moment_ms.into()],
-                |row| row.get::<i64>(0),
-            )
+            .query_opt("SELECT MIN(earliest_ms) FROM journal_waiting", &[], |row| {
+                row.get::<Option<i64>>(0)
+            })
             .await?;
-        Ok(found.is_some())
+        Ok(found.flatten())
     }
 
     /// Closes the file, where there is one.
@@ -242,15 +240,14 @@ mod tests {
             spool.put(&entries(10..20)).await.unwrap();
             spool.put(&[]).await.unwrap();
             assert!(spool.put(&entries(10..20)).await.unwrap_err().is_conflict());
-            assert_eq!(spool.holds_any_until(1_009).await, Ok(false));
-            assert_eq!(spool.holds_any_until(1_010).await, Ok(true));
+            assert_eq!(spool.oldest_ms().await, Ok(Some(1_010)));
             assert_eq!(spool.move_some(15).await, Ok(true));
             assert_eq!(journalled(db).await, 20);
             assert_eq!(number(db, "SELECT MAX(id) FROM journal").await, 29);
-            assert_eq!(spool.holds_any_until(1_029).await, Ok(false));
-            assert_eq!(spool.holds_any_until(1_030).await, Ok(true));
+            assert_eq!(spool.oldest_ms().await, Ok(Some(1_030)));
             assert_eq!(spool.move_some(1).await, Ok(true));
             assert_eq!(spool.move_some(1).await, Ok(false));
+            assert_eq!(spool.oldest_ms().await, Ok(None));
             assert_eq!(journalled(db).await, 30);
             spool.close().await;
         }
@@ -307,7 +304,7 @@ mod tests {
             file.close().await;
             let spool = spool(db).await;
             // When they were begun isn't known, so they count as earlier than anything.
-            assert_eq!(spool.holds_any_until(0).await, Ok(true));
+            assert_eq!(spool.oldest_ms().await, Ok(Some(0)));
             assert_eq!(spool.move_some(10).await, Ok(true));
             assert_eq!(journalled(db).await, 10);
             spool.close().await;

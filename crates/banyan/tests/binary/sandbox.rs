@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use banyan_protocol::catalogue::Interface;
 use serde_json::{Value, json};
@@ -65,8 +66,20 @@ async fn the_description_appears_when_everything_answers() {
     for page in ["/healthz", "/readyz"] {
         crate::stopping::get(platform, page).await;
     }
-    let figures = crate::stopping::get(platform, "/metrics").await;
-    assert!(figures.contains("banyan_"), "{figures}");
+    // The worker shows these once it has counted for the first time.
+    let counted = async {
+        let gauges = [
+            "banyan_oldest_job_age_seconds",
+            "banyan_oldest_waiting_read_age_seconds",
+        ];
+        let mut figures = String::new();
+        while !gauges.iter().all(|gauge| figures.contains(gauge)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            figures = crate::stopping::get(platform, "/metrics").await;
+        }
+    };
+    let patience = Duration::from_secs(30);
+    tokio::time::timeout(patience, counted).await.unwrap();
     for hospital in description["hospitals"].as_array().unwrap() {
         let url: url::Url = hospital["callbackUrl"].as_str().unwrap().parse().unwrap();
         assert_eq!(url.path(), "/umdl/callback");

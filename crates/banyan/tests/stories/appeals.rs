@@ -48,7 +48,9 @@ on_both_engines! {
         // A second time, from the same form or another, leads to the same appeal.
         let waiting = appeals::waiting(&story.app.db).await.unwrap();
         story.app.meters.appeals(&waiting, waiting.oldest_ms.unwrap() + 90_000);
+        story.app.meters.reads_waiting(Some(1_000), 43_000);
         let metrics = http(story.platform(), "GET", "/metrics", &[], b"").await.text();
+        assert!(metrics.contains("banyan_oldest_waiting_read_age_seconds 42"), "{metrics}");
         assert!(metrics.contains("banyan_appeals_open 1") && metrics.contains("banyan_oldest_appeal_age_seconds 90"), "{metrics}");
         let again = visit.get(&format!("/h5/overdue/item/{trace_id}/appeal")).await;
         assert_eq!((again.status, again.header("location")), (303, Some(&*path)));

@@ -409,7 +409,7 @@ fn within_rate(partner: &Partner, now_ms: i64) -> Result<(), Refusal> {
 }
 
 fn replay_refusal(replay: Replay, now_ms: i64) -> Refusal {
-    let retry = "请以新的时间戳重新签名后重试";
+    let retry = "以新的时间戳重新签名后重试";
     let message = match replay {
         Replay::NotFresh { skew_ms } => {
             let side = if skew_ms > 0 { "快" } else { "慢" };
@@ -419,10 +419,10 @@ fn replay_refusal(replay: Replay, now_ms: i64) -> Refusal {
             )
         }
         Replay::TooManySince { floor_ms } => {
-            format!("请求过多，暂不受理 {floor_ms} 之前的时间戳（服务器时间 {now_ms}），{retry}")
+            format!("请求过多，暂不受理 {floor_ms} 之前的时间戳（服务器时间 {now_ms}），请{retry}")
         }
         Replay::SeenBefore => {
-            format!("收到过相同签名的报文（不代表已处理成功；服务器时间 {now_ms}），{retry}")
+            format!("收到过相同签名的报文（不代表已处理成功；服务器时间 {now_ms}），请{retry}")
         }
     };
     Refusal::caller(ResultCode::Replay, message)

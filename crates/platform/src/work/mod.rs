@@ -212,6 +212,10 @@ async fn serve_gauges(app: App, mut stop: watch::Receiver<bool>) {
             Ok(waiting) => app.meters.appeals(&waiting, app.now_ms()),
             Err(error) => tracing::warn!(%error, "appeals could not be counted"),
         }
+        match app.journal.oldest_ms().await {
+            Ok(oldest_ms) => app.meters.reads_waiting(oldest_ms, app.now_ms()),
+            Err(error) => tracing::warn!(%error, "entries of reads could not be looked for"),
+        }
         pause(GAUGE_ROUND, &mut stop).await;
     }
 }
