@@ -1,7 +1,7 @@
 //! Batches that were taken in a moment ago.
 //!
 //! A batch is nearly always judged by the node that took it in, moments later. To read its content
-//! back, open it and read the message once more would cost as much as taking it in did; so the
+//! back, open it and read the message once more would cost a tenth of all that it costs; so the
 //! message stays at hand until it is judged. The content that is kept is the one that counts: what
 //! is not at hand (another node's batches, those of before a restart, those for which there was no
 //! room) is read from there.
@@ -67,9 +67,7 @@ impl Fresh {
             since_ms: now_ms,
             taken: Arc::new(taken),
         };
-        if let Some(twice) = held.batches.insert(place.taken.batch.id, place) {
-            held.bytes -= twice.bytes;
-        }
+        held.batches.insert(place.taken.batch.id, place);
     }
 
     /// A batch, if it is at hand and was not taken in too long ago.

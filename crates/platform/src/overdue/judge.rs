@@ -59,10 +59,7 @@ pub async fn judge(app: &App, summoned: &[Summons]) -> Result<usize, StoreError>
     let dockets = Docket::prepare(app, &taken, now_ms).await?;
     let judging: Vec<BatchId> = taken.iter().map(|taken| taken.batch.id).collect();
     let most_ids = dockets.iter().map(Docket::most_ids).sum();
-    let ids = Ids {
-        range: app.ids.take(most_ids).await?,
-        given_back: Vec::new(),
-    };
+    let ids = app.ids.take(most_ids).await?;
     let (all, ended) = (dockets.len(), jobs.clone());
     let judged = app
         .db
@@ -241,7 +238,6 @@ impl<'a> Bench<'a> {
         for ((number, new, _), kept) in presumed.into_iter().zip(kept) {
             match kept {
                 Some(kept) if kept.id != new.id => {
-                    ids.given_back.push(new.id.0);
                     bench.standing.insert(number, kept);
                 }
                 Some(_) => {
@@ -355,11 +351,11 @@ impl Docket {
         Ok(())
     }
 
-    /// For each reported item a record or a change, for each updated one a change of its state,
+    /// For each reported item a record, and a change where it is kept already; for each updated one a change of its state,
     /// one of its person and the job of its revocation, and one for the callback.
     fn most_ids(&self) -> usize {
         match &self.case {
-            Case::Report(items) => items.len() + 1,
+            Case::Report(items) => items.len() * 2 + 1,
             Case::Update { items, .. } => items.len() * 3 + 1,
         }
     }
@@ -574,18 +570,10 @@ impl Docket {
     }
 }
 
-/// The ids for what comes of these batches.
-#[derive(Clone)]
-struct Ids {
-    range: std::ops::Range<i64>,
-    /// Meant for records that turned out to be kept already.
-    given_back: Vec<i64>,
-}
+type Ids = std::ops::Range<i64>;
 
 fn next(ids: &mut Ids) -> Result<i64, StoreError> {
-    ids.given_back
-        .pop()
-        .or_else(|| ids.range.next())
+    ids.next()
         .ok_or_else(|| StoreError::Corrupt("a batch used more ids than it has items".to_owned()))
 }
 

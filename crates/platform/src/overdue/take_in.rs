@@ -35,12 +35,8 @@ pub(super) async fn take_in(call: &Call<'_>, message: Message) -> Result<(), Ref
     };
     let text = message.write();
     let new = NewBatch {
-        id: batch.id,
-        partner: batch.partner,
-        org_request_id: batch.org_request_id.clone(),
-        kind: batch.kind,
+        batch: batch.clone(),
         content_code: app.vault.content_code(text.as_bytes()),
-        notify_url: batch.notify_url.clone(),
         content: Message::seal(&app.vault, &text),
         received_ms: call.now_ms,
     };
@@ -48,7 +44,7 @@ pub(super) async fn take_in(call: &Call<'_>, message: Message) -> Result<(), Ref
         id: JobId(ids.start + 1),
         kind: JobKind::Judge,
         lane: call.partner.id.0,
-        subject: new.id.0,
+        subject: batch.id.0,
         due_ms: call.now_ms,
     };
     let entry = call

@@ -6,18 +6,10 @@ use crate::ids::{BatchId, PartnerId};
 /// A batch about to be kept.
 #[derive(Debug, Clone)]
 pub struct NewBatch {
-    /// Its id.
-    pub id: BatchId,
-    /// Who sent it.
-    pub partner: PartnerId,
-    /// 请求批次号.
-    pub org_request_id: String,
-    /// Report or update.
-    pub kind: BatchKind,
+    /// As it will be found again; not judged yet.
+    pub batch: Batch,
     /// The keyed code of its content, by which a repetition is told from another content.
     pub content_code: [u8; 32],
-    /// 回调通知地址.
-    pub notify_url: String,
     /// The business message, sealed.
     pub content: Vec<u8>,
     /// When it came.
@@ -65,7 +57,8 @@ pub struct Batch {
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub fn keep(tx: &mut Tx<'_>, batch: &NewBatch) -> Result<Kept, StoreError> {
+pub fn keep(tx: &mut Tx<'_>, new: &NewBatch) -> Result<Kept, StoreError> {
+    let batch = &new.batch;
     let inserted = tx.execute(
         "INSERT INTO overdue_batch (id, partner_id, org_request_id, kind, content_code, notify_url, \
          state, content, outcome, received_ms, judged_ms) \
@@ -76,10 +69,10 @@ pub fn keep(tx: &mut Tx<'_>, batch: &NewBatch) -> Result<Kept, StoreError> {
             batch.partner.into(),
             (&batch.org_request_id).into(),
             batch.kind.as_number().into(),
-            (&batch.content_code).into(),
+            (&new.content_code).into(),
             (&batch.notify_url).into(),
-            (&batch.content).into(),
-            batch.received_ms.into(),
+            (&new.content).into(),
+            new.received_ms.into(),
         ],
     )?;
     if inserted > 0 {
@@ -90,7 +83,7 @@ pub fn keep(tx: &mut Tx<'_>, batch: &NewBatch) -> Result<Kept, StoreError> {
         &[batch.partner.into(), (&batch.org_request_id).into()],
         |row| {
             Ok(row.get::<i64>(0)? == batch.kind.as_number()
-                && row.get::<[u8; 32]>(1)? == batch.content_code)
+                && row.get::<[u8; 32]>(1)? == new.content_code)
         },
     )?;
     Ok(match same {
