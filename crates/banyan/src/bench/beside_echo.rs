@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
@@ -55,7 +55,7 @@ pub(super) fn routes() -> Router<App> {
     Router::new().route(ECHO_PATH, post(echo))
 }
 
-/// Medians over the rounds.
+/// Medians over the rounds; `p99_ms` of each of them.
 pub(super) struct Figures {
     echo_rate: f64,
     echo_p50_ms: f64,
@@ -64,13 +64,27 @@ pub(super) struct Figures {
     rate: f64,
     cpu_us: f64,
     p50_ms: f64,
-    pub(super) p99_ms: f64,
+    p99_ms: Vec<f64>,
     ratio: f64,
     sizes: (usize, usize),
     checked: usize,
 }
 
 impl Figures {
+    pub(super) fn p99_ms(&self) -> f64 {
+        median(&self.p99_ms)
+    }
+
+    /// How many times the p99 of others measured in turns with these it is.
+    pub(super) fn p99_against(&self, others: &Self) -> f64 {
+        let by_round = self.p99_ms.iter().zip(&others.p99_ms);
+        median(
+            &by_round
+                .map(|(ours, theirs)| ours / theirs)
+                .collect::<Vec<_>>(),
+        )
+    }
+
     pub(super) fn show<M: Measured>(&self, table: &mut Table, target: Option<Target>, about: &str) {
         let name = M::NAME;
         let mut rate = Figure::new(format!("{name}{about}"), "次/秒", self.rate).ratio(self.ratio);
@@ -80,7 +94,7 @@ impl Figures {
             table.add(Figure::new(format!("{what}{about}"), unit, value));
         };
         add(&format!("{name} p50"), "毫秒", self.p50_ms);
-        add(&format!("{name} p99"), "毫秒", self.p99_ms);
+        add(&format!("{name} p99"), "毫秒", self.p99_ms());
         add("空应答（参照）", "次/秒", self.echo_rate);
         add("空应答 p50", "毫秒", self.echo_p50_ms);
         add("空应答 p99", "毫秒", self.echo_p99_ms);
@@ -109,80 +123,128 @@ pub(super) fn measure<M: Measured>(
     platform: &Platform,
     measured: &M,
 ) -> Result<Figures> {
-    let mut rounds = Rounds {
-        measured,
-        platform,
-        callers: Callers {
-            runtime: platform.runtime(),
-            address: platform.address(),
-            connections: options.connections as usize,
-        },
-        asked: 0,
-        checked: 0,
-    };
+    let [figures] = measure_in_turns(options, [(platform, measured)])?;
+    Ok(figures)
+}
+
+/// Measures several in turns, each with the echo of its own server: what the machine does in the
+/// meantime befalls all of them.
+pub(super) fn measure_in_turns<M: Measured, const N: usize>(
+    options: &Options,
+    those: [(&Platform, &M); N],
+) -> Result<[Figures; N]> {
     let longest = Duration::from_secs(options.seconds);
     let bar = terminal::progress(u64::from(options.rounds), M::NAME);
-    let warm = rounds.play(FIRST_GUESS, WARM_UP)?;
-    let mut per_second = warm.rate();
-    let received = warm.typical_size()?;
-    let echoed = measured.request(
-        0,
-        platform.app.now_ms(),
-        Some(&format!("{ECHO_PATH}?size={received}")),
-    );
-    let sent = body_size(&echoed.bytes);
-    let echoed = Arc::new(vec![echoed]);
-    rounds.callers.echo(echoed.clone(), WARM_UP)?;
-    let (mut echoes, mut calls) = (Vec::new(), Vec::new());
+    let mut all = Vec::with_capacity(N);
+    for (platform, measured) in those {
+        all.push(Rounds::warmed_up(options, platform, measured)?);
+    }
     for _ in 0..options.rounds {
-        let echo = rounds.callers.echo(echoed.clone(), longest);
-        echoes.push(echo.context("空应答")?);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a rate is a positive number of calls"
-        )]
-        let enough = (per_second * RESERVE) as u64 * options.seconds;
-        let played = rounds.play(enough, longest)?;
-        per_second = per_second.max(played.rate());
-        calls.push(played);
+        for rounds in &mut all {
+            rounds.play_one(longest)?;
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let of = |rounds: &[Outcome], figure: &dyn Fn(&Outcome) -> f64| {
-        median(&rounds.iter().map(figure).collect::<Vec<_>>())
-    };
-    let ratios: Vec<_> = calls
-        .iter()
-        .zip(&echoes)
-        .map(|(call, echo)| call.rate() / echo.rate())
-        .collect();
-    Ok(Figures {
-        echo_rate: of(&echoes, &Outcome::rate),
-        echo_p50_ms: of(&echoes, &|round| round.latency_ms(0.5)),
-        echo_p99_ms: of(&echoes, &|round| round.latency_ms(0.99)),
-        echo_cpu_us: of(&echoes, &Outcome::cpu_us),
-        rate: of(&calls, &Outcome::rate),
-        cpu_us: of(&calls, &Outcome::cpu_us),
-        p50_ms: of(&calls, &|round| round.latency_ms(0.5)),
-        p99_ms: of(&calls, &|round| round.latency_ms(0.99)),
-        ratio: median(&ratios),
-        sizes: (sent, received),
-        checked: rounds.checked,
-    })
+    let figures: Vec<_> = all.into_iter().map(Rounds::figures).collect();
+    figures
+        .try_into()
+        .map_err(|_| anyhow!("每个平台应有一组数值"))
 }
 
+/// What was measured of one platform so far.
 struct Rounds<'a, M> {
     measured: &'a M,
     platform: &'a Platform,
     callers: Callers<'a>,
+    /// What the echo is asked, and how many bytes of it are echoed and answered.
+    echoed: Arc<Vec<Prepared>>,
+    sizes: (usize, usize),
+    echoes: Vec<Outcome>,
+    calls: Vec<Outcome>,
+    /// Calls a second at best.
+    per_second: f64,
     /// Requests made so far.
     asked: u64,
     /// Replies opened so far.
     checked: usize,
 }
 
-impl<M: Measured> Rounds<'_, M> {
+impl<'a, M: Measured> Rounds<'a, M> {
+    fn warmed_up(options: &Options, platform: &'a Platform, measured: &'a M) -> Result<Self> {
+        let mut rounds = Self {
+            measured,
+            platform,
+            callers: Callers {
+                runtime: platform.runtime(),
+                address: platform.address(),
+                connections: options.connections as usize,
+            },
+            echoed: Arc::default(),
+            sizes: (0, 0),
+            echoes: Vec::new(),
+            calls: Vec::new(),
+            per_second: 0.0,
+            asked: 0,
+            checked: 0,
+        };
+        let warm = rounds.play(FIRST_GUESS, WARM_UP)?;
+        rounds.per_second = warm.rate();
+        let received = warm.typical_size()?;
+        let echoed = measured.request(
+            0,
+            platform.app.now_ms(),
+            Some(&format!("{ECHO_PATH}?size={received}")),
+        );
+        rounds.sizes = (body_size(&echoed.bytes), received);
+        rounds.echoed = Arc::new(vec![echoed]);
+        rounds.callers.echo(rounds.echoed.clone(), WARM_UP)?;
+        Ok(rounds)
+    }
+
+    /// Plays the echo and then the calls.
+    fn play_one(&mut self, longest: Duration) -> Result<()> {
+        let echo = self.callers.echo(self.echoed.clone(), longest);
+        self.echoes.push(echo.context("空应答")?);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate is a positive number of calls"
+        )]
+        let enough = (self.per_second * RESERVE) as u64 * longest.as_secs();
+        let played = self.play(enough, longest)?;
+        self.per_second = self.per_second.max(played.rate());
+        self.calls.push(played);
+        Ok(())
+    }
+
+    fn figures(self) -> Figures {
+        let Self { echoes, calls, .. } = &self;
+        let each = |rounds: &[Outcome], figure: &dyn Fn(&Outcome) -> f64| {
+            rounds.iter().map(figure).collect::<Vec<_>>()
+        };
+        let of =
+            |rounds: &[Outcome], figure: &dyn Fn(&Outcome) -> f64| median(&each(rounds, figure));
+        let ratios: Vec<_> = calls
+            .iter()
+            .zip(echoes)
+            .map(|(call, echo)| call.rate() / echo.rate())
+            .collect();
+        Figures {
+            echo_rate: of(echoes, &Outcome::rate),
+            echo_p50_ms: of(echoes, &|round| round.latency_ms(0.5)),
+            echo_p99_ms: of(echoes, &|round| round.latency_ms(0.99)),
+            echo_cpu_us: of(echoes, &Outcome::cpu_us),
+            rate: of(calls, &Outcome::rate),
+            cpu_us: of(calls, &Outcome::cpu_us),
+            p50_ms: of(calls, &|round| round.latency_ms(0.5)),
+            p99_ms: each(calls, &|round| round.latency_ms(0.99)),
+            ratio: median(&ratios),
+            sizes: self.sizes,
+            checked: self.checked,
+        }
+    }
+
     /// Plays at most so many requests and looks at samples of the replies.
     fn play(&mut self, count: u64, longest: Duration) -> Result<Outcome> {
         let now_ms = self.platform.app.now_ms();

@@ -9,7 +9,7 @@ use banyan_protocol::wire;
 use serde_json::json;
 
 use super::Options;
-use super::beside_echo::{self, Figures, Measured};
+use super::beside_echo::{self, Measured};
 use super::people::{ITEM_NAME, People, Person};
 use super::place::Place;
 use super::platform::{Hospital, Platform};
@@ -22,7 +22,8 @@ const PATH: &str = "/qmdl/queryOverdueData";
 
 /// Measures at the wanted number of records.
 pub(super) fn measure(options: &Options, table: &mut Table) -> Result<()> {
-    let figures = at_size(options, options.items)?;
+    let asked = Asked::start(options, options.items)?;
+    let figures = beside_echo::measure(options, &asked.platform, &asked.query())?;
     let want = if options.database_url.is_none() {
         0.40
     } else {
@@ -32,35 +33,59 @@ pub(super) fn measure(options: &Options, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Measures at two numbers of records and compares the slowest replies.
+/// Measures at two numbers of records in turns and compares the slowest replies.
 pub(super) fn compare(options: &Options, few: u64, many: u64, table: &mut Table) -> Result<()> {
-    let small = at_size(options, few)?;
+    // The many first: the few are measured as soon as they are there.
+    let large = Asked::start(options, many)?;
+    let small = Asked::start(options, few)?;
+    let [small, large] = beside_echo::measure_in_turns(
+        options,
+        [
+            (&small.platform, &small.query()),
+            (&large.platform, &large.query()),
+        ],
+    )?;
     small.show::<Query<'_>>(table, None, &format!("（{few} 条）"));
-    let large = at_size(options, many)?;
     large.show::<Query<'_>>(table, None, &format!("（{many} 条）"));
-    let ratio = large.p99_ms / small.p99_ms;
     table.add(
         Figure::new(
             format!("查询 p99，{many} 条比 {few} 条"),
             "毫秒",
-            large.p99_ms,
+            large.p99_ms(),
         )
-        .ratio(ratio)
+        .ratio(large.p99_against(&small))
         .target(Target::RatioAtMost(1.3)),
     );
     Ok(())
 }
 
-fn at_size(options: &Options, items: u64) -> Result<Figures> {
-    let place = Place::new(options)?;
-    let people = People::of(items);
-    let platform = Platform::start(&place, HOSPITALS, Some(people), beside_echo::routes())?;
-    let query = Query {
-        people,
-        app: &platform.app,
-        asker: &platform.hospitals[0],
-    };
-    beside_echo::measure(options, &platform, &query)
+/// A platform with so many records, that may be asked.
+struct Asked {
+    people: People,
+    platform: Platform,
+    /// Outlives the platform, whose records it keeps.
+    _place: Place,
+}
+
+impl Asked {
+    fn start(options: &Options, items: u64) -> Result<Self> {
+        let place = Place::new(options)?;
+        let people = People::of(items);
+        let platform = Platform::start(&place, HOSPITALS, Some(people), beside_echo::routes())?;
+        Ok(Self {
+            people,
+            platform,
+            _place: place,
+        })
+    }
+
+    fn query(&self) -> Query<'_> {
+        Query {
+            people: self.people,
+            app: &self.platform.app,
+            asker: &self.platform.hospitals[0],
+        }
+    }
 }
 
 struct Query<'a> {
