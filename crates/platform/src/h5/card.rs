@@ -1,7 +1,5 @@
 //! 电子健康卡: one's own card with a code that lives for a short while, and taking a card.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,6 +12,7 @@ use super::guest::{Guest, Holder, Purpose};
 use super::posted::Posted;
 use super::problem::Problem;
 use super::visits::Doing;
+use super::words;
 use crate::app::App;
 use crate::health_card::card::{self, Card};
 use crate::health_card::identity::Stated;
@@ -142,14 +141,6 @@ fn stated<'a>(known: &'a Known, mobile_phone: &'a str) -> Stated<'a> {
         user_name: &known.user_name,
         mobile_phone,
         ..Stated::default()
-    }
-}
-
-impl CardPage {
-    /// Whole seconds that a code lives, for people.
-    fn seconds(&self) -> u64 {
-        let ttl_ms = u64::try_from(self.ttl_ms).unwrap_or_default();
-        Duration::from_millis(ttl_ms).as_secs().max(1)
     }
 }
 

@@ -3,8 +3,6 @@
 //! Only whoever 闽政通 vouches for comes here ([`Vouched`]): a hospital can open a patient's list for
 //! him, and could otherwise enter his password too.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -18,6 +16,7 @@ use super::guest::{Purpose, Vouched};
 use super::posted::{Fields, Posted};
 use super::problem::Problem;
 use super::visits::Doing;
+use super::words;
 use super::words::Moment;
 use super::{CARD_PATH, CREDENTIAL_PATH, PASSWORD_PATH, REQUESTS_PATH};
 use crate::app::App;
@@ -374,12 +373,4 @@ fn refused(
 ) -> Result<Response, Problem> {
     let page = password_page(app, guest, holder, Some(fault));
     frame::page_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
-}
-
-impl CredentialPage {
-    /// Whole seconds that a code lives, for people.
-    fn seconds(&self) -> u64 {
-        let ttl_ms = u64::try_from(self.ttl_ms).unwrap_or_default();
-        Duration::from_millis(ttl_ms).as_secs().max(1)
-    }
 }

@@ -56,6 +56,11 @@ impl fmt::Display for Moment {
 
 impl askama::filters::HtmlSafe for Moment {}
 
+/// Whole seconds that something lives, one at least: what a page waits before it asks anew.
+pub(super) fn whole_seconds(ttl_ms: i64) -> u64 {
+    u64::try_from(ttl_ms / 1000).unwrap_or_default().max(1)
+}
+
 /// Yuan with two decimals and commas.
 pub(super) fn yuan(fen: i64) -> String {
     let whole = (fen / 100).to_string();
@@ -160,6 +165,13 @@ pub(super) const fn step(step: Step) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_waits_whole_seconds_and_never_none() {
+        assert_eq!(whole_seconds(60_999), 60);
+        assert_eq!(whole_seconds(999), 1);
+        assert_eq!(whole_seconds(-5), 1);
+    }
 
     #[test]
     fn amounts_and_moments_read_well() {
