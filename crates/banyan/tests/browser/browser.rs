@@ -53,14 +53,7 @@ impl Browser {
             eprintln!("the browser is skipped: BANYAN_TEST_BROWSER=skip");
             return None;
         }
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts: `cargo xtask test` installs it, or set BANYAN_TEST_BROWSER=skip");
-        let port = port_of(&mut driver);
+        let (driver, port) = driver_and_port();
         let profile = tempfile::tempdir().unwrap();
         let setting = match script {
             JavaScript::On => 1,
@@ -288,8 +281,28 @@ async fn answer_of(stream: &mut TcpStream) -> Vec<u8> {
     }
 }
 
-/// The driver says which port it took.
-fn port_of(driver: &mut Child) -> u16 {
+/// A driver on a port of its own. It ends where the free port of IPv4 that it took is in use on IPv6,
+/// and is started anew then.
+fn driver_and_port() -> (Child, u16) {
+    for _ in 0..5 {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts: `cargo xtask test` installs it, or set BANYAN_TEST_BROWSER=skip");
+        if let Some(port) = port_of(&mut driver) {
+            return (driver, port);
+        }
+        let _ended = driver.kill();
+        let _ended = driver.wait();
+    }
+    panic!("chromedriver ended five times before it said its port");
+}
+
+/// The driver says which port it took; nothing where it ends without.
+fn port_of(driver: &mut Child) -> Option<u16> {
     let said = driver.stdout.take().expect("its output is piped");
     let mut lines = BufReader::new(said).lines();
     let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
@@ -302,7 +315,7 @@ fn port_of(driver: &mut Child) -> u16 {
     });
     // It goes on talking, and must not be stopped by a pipe that nobody reads.
     std::thread::spawn(move || lines.for_each(drop));
-    port.expect("chromedriver says its port")
+    port
 }
 
 fn screenshots() -> PathBuf {

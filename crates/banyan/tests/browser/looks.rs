@@ -1,5 +1,5 @@
-//! Whether a page can be read and touched as it is shown: contrast, width, the size of what is
-//! pressed, and where everything came from.
+//! Whether a page can be read and touched as it is shown: contrast, width, text within its place, the
+//! size of what is pressed, and where everything came from.
 
 use serde_json::Value;
 
@@ -63,6 +63,15 @@ const ratio = (a, b) => {
   return (x + 0.05) / (y + 0.05);
 };
 const shown = (element) => element.getClientRects().length > 0;
+// Where the element's text has to end, a space that hangs over aside; nowhere in what scrolls.
+const edge = (element) => {
+  let room = element;
+  while (getComputedStyle(room).display.startsWith("inline")) room = room.parentElement;
+  const style = getComputedStyle(room);
+  if (style.overflowX !== "visible") return Infinity;
+  const border = room.getBoundingClientRect().right - parseFloat(style.borderRightWidth);
+  return border - parseFloat(style.paddingRight) + parseFloat(style.fontSize) / 2;
+};
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 let texts = 0;
 while (walker.nextNode()) {
@@ -76,6 +85,7 @@ while (walker.nextNode()) {
   range.selectNodeContents(walker.currentNode);
   for (const box of range.getClientRects()) {
     if (box.left < -0.5 && !element.closest(".skip") || box.right > innerWidth + 0.5) faults.push(`cut off: ${walker.currentNode.data.trim()}`);
+    if (box.right > edge(element)) faults.push(`out of its place: ${walker.currentNode.data.trim()}`);
   }
 }
 if (texts < 3) faults.push("hardly any text");
