@@ -2,7 +2,7 @@
 //! as their revision rises.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use banyan_client::{AllowedHosts, HostGuard};
@@ -107,8 +107,12 @@ impl InsurerChannel {
 pub struct Memory {
     /// The dialect that worked last.
     dialect: AtomicU8,
-    /// When it was last written down.
-    dialect_kept_ms: AtomicI64,
+    /// Whether it was this node that heard it; until then it is what others wrote down.
+    dialect_heard: AtomicBool,
+    /// The dialect that is written down, as far as this node knows.
+    dialect_kept: AtomicU8,
+    /// When this node last tried to write one down.
+    dialect_tried_ms: AtomicI64,
     /// When the operator was last told how to find out why its messages do not open.
     advised_ms: AtomicI64,
     /// 重放攻击拦截器. One for each partner, so that nobody fills another's.
@@ -362,7 +366,9 @@ impl Directory {
         let memory = memory.unwrap_or_else(|| {
             Arc::new(Memory {
                 dialect: AtomicU8::new(kept_dialect),
-                dialect_kept_ms: AtomicI64::new(0),
+                dialect_heard: AtomicBool::new(false),
+                dialect_kept: AtomicU8::new(kept_dialect),
+                dialect_tried_ms: AtomicI64::new(0),
                 advised_ms: AtomicI64::new(0),
                 replay: ReplayGuard::new(self.rules.freshness_ms, self.rules.replay_capacity),
                 bucket: Mutex::new(TokenBucket::new(rate_per_second)),
@@ -370,6 +376,10 @@ impl Directory {
                 meters: PartnerMeters::default(),
             })
         });
+        memory.dialect_kept.store(kept_dialect, Ordering::Relaxed);
+        if !memory.dialect_heard.load(Ordering::Relaxed) {
+            memory.dialect.store(kept_dialect, Ordering::Relaxed);
+        }
         memory
             .bucket
             .lock()
@@ -459,20 +469,28 @@ impl Partner {
         due
     }
 
-    /// Remembers the dialect in which it signed. Gives whether it is to be written down: it is
-    /// another than before, and it was not written down within the last minute.
+    /// Remembers the dialect in which it signed. Gives whether it is to be written down: another one
+    /// is, and this was not tried within the last minute.
     pub fn remember_dialect(&self, dialect: Dialect, now_ms: i64) -> bool {
         let memory = &self.memory;
         let index = dialect.index();
-        if memory.dialect.swap(index, Ordering::Relaxed) == index {
+        memory.dialect.store(index, Ordering::Relaxed);
+        memory.dialect_heard.store(true, Ordering::Relaxed);
+        if memory.dialect_kept.load(Ordering::Relaxed) == index {
             return false;
         }
-        let kept_ms = memory.dialect_kept_ms.load(Ordering::Relaxed);
-        let due = now_ms - kept_ms >= 60_000;
+        let tried_ms = memory.dialect_tried_ms.load(Ordering::Relaxed);
+        let due = now_ms - tried_ms >= 60_000;
         if due {
-            memory.dialect_kept_ms.store(now_ms, Ordering::Relaxed);
+            memory.dialect_tried_ms.store(now_ms, Ordering::Relaxed);
         }
         due
+    }
+
+    /// Notes that this dialect is written down.
+    pub fn dialect_is_kept(&self, dialect: Dialect) {
+        let kept = &self.memory.dialect_kept;
+        kept.store(dialect.index(), Ordering::Relaxed);
     }
 
     /// What is needed to call it; `None` where it has no live secret.

@@ -84,7 +84,11 @@ impl JournalBehind {
             .clone()
             .ok_or(StoreError::Closed)?;
         self.left.fetch_add(1, Ordering::SeqCst);
-        sender.send(entry).await.map_err(|_| StoreError::Closed)
+        let awaited = Awaited { kept: &self.kept };
+        let place = sender.reserve().await.map_err(|_| StoreError::Closed)?;
+        place.send(entry);
+        std::mem::forget(awaited);
+        Ok(())
     }
 
     /// Whether the journal holds every entry of reads that were begun up to this moment: of this
@@ -127,6 +131,18 @@ impl JournalBehind {
                 tracing::error!(%error, "a task of the journal ended badly");
             }
         }
+    }
+}
+
+/// An entry that was announced and is not on its way yet. Whoever waits for a place may give up, and
+/// then nobody need wait for his entry.
+struct Awaited<'a> {
+    kept: &'a AtomicU64,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.kept.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -248,4 +264,50 @@ async fn move_some(spool: &Spool, transactions: u32) -> Result<bool, StoreError>
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use banyan_store::db::Engine;
+    use banyan_store::ids::PartnerId;
+    use banyan_store::journal::Direction;
+    use banyan_store::testing::open;
+
+    use super::*;
+
+    fn entry(id: i64) -> Entry {
+        Entry {
+            id,
+            at_ms: 1_000,
+            partner: PartnerId(1),
+            interface: "ORG_MDL_002".into(),
+            direction: Direction::Received,
+            result: "000000".into(),
+            person: None,
+            purpose: None,
+            subject: None,
+            digest: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_an_entry_whose_caller_went_away() {
+        let db = open(Engine::Sqlite).await;
+        let spool = Spool::open(&db.url, db.db.clone()).await.unwrap();
+        // There is room for one, and nobody who takes it out.
+        let (sender, _receiver) = mpsc::channel(1);
+        let journal = JournalBehind {
+            sender: Mutex::new(Some(sender)),
+            tasks: Mutex::default(),
+            left: AtomicU64::new(0),
+            kept: Arc::default(),
+            spool,
+        };
+        journal.leave(entry(1)).await.unwrap();
+        let late = tokio::time::timeout(Duration::from_millis(1), journal.leave(entry(2)));
+        assert!(late.await.is_err(), "it waits for a place");
+        // The first became durable meanwhile.
+        journal.kept.fetch_add(1, Ordering::SeqCst);
+        assert!(journal.holds_all_until(2_000).await.unwrap());
+    }
 }

@@ -99,8 +99,14 @@ impl Meters {
     /// Everything in the text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> String {
-        self.0.handle.run_upkeep();
+        self.upkeep();
         self.0.handle.render()
+    }
+
+    /// Counts the samples of the histograms into their buckets. Each stands by itself until then, so
+    /// this is done every few seconds, whether or not anybody reads the meters.
+    pub fn upkeep(&self) {
+        self.0.handle.run_upkeep();
     }
 
     /// Counts a call that a known partner made.

@@ -188,7 +188,7 @@ pub fn change(tx: &mut Tx<'_>, profile: &Profile, now_ms: i64) -> Result<bool, S
 }
 
 /// Remembers the dialect in which a partner signed, so that a node that never heard it calls it
-/// in its own way too. Raises no revision: nothing that was read becomes wrong.
+/// in its own way too; the revision rises, so that nodes that run already learn it.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -197,7 +197,7 @@ pub fn keep_dialect(tx: &mut Tx<'_>, id: PartnerId, dialect: u8) -> Result<(), S
         "UPDATE partner SET dialect = $2 WHERE id = $1",
         &[id.into(), u32::from(dialect).into()],
     )?;
-    Ok(())
+    raise_revision(tx)
 }
 
 /// The number that rises with every change to any partner.

@@ -72,6 +72,19 @@ pub fn put_back(
     Ok(())
 }
 
+/// Gives every piece of work free, where only one process works on the database: whoever held it is
+/// gone.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn free_all(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE schedule SET held_until_ms = 0 WHERE held_until_ms > 0",
+        &[],
+    )?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

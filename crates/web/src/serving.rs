@@ -2,12 +2,14 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
+use rustls::ServerConfig;
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 
@@ -68,7 +70,7 @@ impl Serving {
                     .map_err(failed)?
                     .handle(handle.clone());
                 bound_http(server.http_builder());
-                tokio::spawn(server.serve(routes))
+                tokio::spawn(server.http1_only().serve(routes))
             }
             Some(tls) => {
                 let config = certificate(tls).await?;
@@ -76,7 +78,7 @@ impl Serving {
                     .map_err(failed)?
                     .handle(handle.clone());
                 bound_http(server.http_builder());
-                tokio::spawn(server.serve(routes))
+                tokio::spawn(server.http1_only().serve(routes))
             }
         };
         Ok(Self {
@@ -103,6 +105,8 @@ impl Serving {
     }
 }
 
+/// HTTP/1.1 alone, which is what everybody here speaks: while a server waits to see which version it
+/// is, no time limit holds, and one connection of HTTP/2 may have hundreds of bodies under way.
 fn bound_http(
     builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>,
 ) {
@@ -115,7 +119,65 @@ fn bound_http(
 async fn certificate(tls: &Tls) -> Result<RustlsConfig, ServingError> {
     // An error means that a provider is installed already, which is as well.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    RustlsConfig::from_pem_file(&tls.certificate_file, &tls.key_file)
+    let config = RustlsConfig::from_pem_file(&tls.certificate_file, &tls.key_file)
         .await
-        .map_err(ServingError::Certificate)
+        .map_err(ServingError::Certificate)?;
+    let mut inner = ServerConfig::clone(&config.get_inner());
+    inner.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(RustlsConfig::from_config(Arc::new(inner)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn serving() -> Serving {
+        let routes = Router::new().route("/", get(async || "here"));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        Serving::start(routes, listener, address, None)
+            .await
+            .unwrap()
+    }
+
+    /// What comes back for these bytes until the server closes.
+    async fn answered(serving: &Serving, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(serving.address()).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn http_1_is_spoken_and_nothing_else() {
+        let serving = serving().await;
+        let one = answered(
+            &serving,
+            b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n",
+        )
+        .await;
+        assert!(
+            one.starts_with("HTTP/1.1 200 OK") && one.ends_with("here"),
+            "{one}"
+        );
+        let two = answered(&serving, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        assert!(two.is_empty() || two.starts_with("HTTP/1.1 4"), "{two}");
+        serving.stop().await;
+    }
+
+    /// The clock runs ahead while nothing else happens.
+    #[tokio::test(start_paused = true)]
+    async fn whoever_says_nothing_is_not_waited_for() {
+        let serving = serving().await;
+        for begun in [&b""[..], b"P", b"GET / HTTP/1.1\r\nhos"] {
+            let answer = answered(&serving, begun).await;
+            assert!(!answer.contains("200 OK"), "{answer}");
+        }
+        serving.stop().await;
+    }
 }

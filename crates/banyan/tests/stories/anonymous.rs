@@ -116,6 +116,18 @@ on_both_engines! {
         story.end().await;
     }
 
+    async fn whoever_names_somebody_by_a_second_report_is_told_how_to(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let (hospital, voice) = (story.hospital(0), story.voice(0));
+        let (nobody, citizen) = (json!({"userType": "01"}), person(&story.citizens[0]));
+        voice.say(Interface::OrgMdl001, &report(hospital, "b-1", nobody, &[item("i-1", "1")])).await.done();
+        voice.say(Interface::OrgMdl001, &report(hospital, "b-2", citizen, &[item("i-1", "1")])).await.done();
+        story.settle().await;
+        let why = reason(&told_of(hospital, "b-2")[0], "i-1");
+        assert!(why.contains("ORG_MDL_003"), "{why}");
+        story.end().await;
+    }
+
     async fn emergencies_are_outside_the_scheme(db: &TestDb) {
         let story = Story::begin(db).await;
         let hospital = story.hospital(0);

@@ -1,5 +1,6 @@
 //! What must hold against mishaps and mischief: found by reading the code, kept by these.
 
+use banyan_platform::directory::{Directory, Rules};
 use banyan_platform::settings::MetricsToken;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::crypto::{base64, sm3};
@@ -138,8 +139,23 @@ on_both_engines! {
         let encrypted = cipher(&voice.secret).encrypt_ecb(business.as_bytes());
         message["encryptData"] = json!(base64::encode(&encrypted));
         let at = path(Interface::OrgMdl002);
+        // What another node knows.
+        let app = &story.app;
+        let rules = Rules { loopback_hosts: true, freshness_ms: MINUTE_MS, replay_capacity: 8 };
+        let other = Directory::open(app.db.clone(), app.vault.clone(), rules, app.now_ms()).await.unwrap();
+        let heard = || other.by_org_id(story.hospital(0).org_id()).unwrap().dialect().index();
+        assert_eq!(heard(), 0);
         voice.post(at, message.to_string().as_bytes()).await.done();
         assert_eq!(story.number("SELECT COUNT(*) FROM partner WHERE dialect = 1").await, 1);
+        other.renew(app.now_ms()).await.unwrap();
+        assert_eq!(heard(), 1, "a node that ran already learns it");
+
+        // What it speaks within the minute is written down as soon as the minute is over.
+        voice.say(Interface::OrgMdl002, &query(&story.citizens[0])).await.done();
+        assert_eq!(story.number("SELECT COUNT(*) FROM partner WHERE dialect = 1").await, 1);
+        story.clock.advance_ms(MINUTE_MS);
+        voice.say(Interface::OrgMdl002, &query(&story.citizens[0])).await.done();
+        assert_eq!(story.number("SELECT COUNT(*) FROM partner WHERE dialect = 1").await, 0);
         story.end().await;
     }
 }

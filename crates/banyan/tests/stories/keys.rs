@@ -79,6 +79,7 @@ on_both_engines! {
         let story = Story::begin(db).await;
         let mut hospital = new_hospital("H35019900008");
         hospital.rate_per_second = 3;
+        hospital.grants = Some(vec![Interface::OrgMdl002]);
         let voice = story.add_partner(hospital).await;
         let ask = query(&story.citizens[0]);
         for _ in 0..3 {
@@ -93,6 +94,14 @@ on_both_engines! {
             voice.say(Interface::OrgMdl002, &ask).await.done();
         }
         assert_eq!(voice.say(Interface::OrgMdl002, &ask).await.status, 429);
+
+        // What it may not call at all counts too, for each such call is noted in the journal.
+        story.clock.advance_ms(SECOND_MS);
+        let not_granted = json!({"orgId": "H35019900008", "orgRequestId": "x"});
+        for _ in 0..3 {
+            voice.say(Interface::OrgMdl005, &not_granted).await.refused("-4", "");
+        }
+        voice.say(Interface::OrgMdl005, &not_granted).await.refused("-6", "");
         story.end().await;
     }
 

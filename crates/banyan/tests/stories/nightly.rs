@@ -4,8 +4,10 @@ use banyan_protocol::catalogue::Interface;
 use banyan_protocol::wire::LocalTime;
 use banyan_sandbox::Fault;
 use banyan_store::chain;
+use banyan_store::ids::JobId;
 use banyan_store::journal::{JOURNAL, OPERATOR_AUDIT};
 use banyan_store::on_both_engines;
+use banyan_store::queue::{self, JobKind, NewJob};
 use serde_json::json;
 
 use crate::telling::{
@@ -68,6 +70,28 @@ on_both_engines! {
         night(&story).await;
         assert_eq!(story.mzt.query(citizen).await.unwrap().next.code(), "1");
         assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 3").await, 0);
+        story.end().await;
+    }
+
+    async fn a_night_that_is_broken_off_goes_on(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let hospital = story.hospital(0);
+        let citizen = &story.citizens[0];
+        let (paid, _) = story.owe(0, Some(citizen), 100).await;
+        hospital.pay_locally(&paid).unwrap();
+        story.clock.advance_ms(DAY_MS);
+        let lane = story.app.directory.by_org_id(hospital.org_id()).unwrap().id.0;
+        let now_ms = story.app.now_ms();
+        let night = NewJob { id: JobId(1), kind: JobKind::Reconcile, lane, subject: lane, due_ms: now_ms };
+        story.app.db.write(move |tx| queue::leave(tx, &night, now_ms)).await.unwrap();
+        story.app.stop_soon();
+        story.settle().await;
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE id = 1").await, 1, "it waits for the next start");
+
+        let story = story.again_with(db, |_| {}).await;
+        story.settle().await;
+        assert_eq!(story.mzt.query(&story.citizens[0]).await.unwrap().next.code(), "1");
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE id = 1").await, 0);
         story.end().await;
     }
 

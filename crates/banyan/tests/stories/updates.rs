@@ -81,6 +81,11 @@ on_both_engines! {
             story.settle().await;
             assert!(reason(&told_of(hospital, batch)[0], number).contains(why), "{batch}");
         }
+        // Twice in one message is once in its outcome.
+        let twice = [(&*paid, &*paid_trace, "1"), (&*paid, &*paid_trace, "1")];
+        voice.say(Interface::OrgMdl003, &update(hospital, "twice", Some(citizen), &twice)).await.done();
+        story.settle().await;
+        assert_eq!(items_of(&told_of(hospital, "twice")[0]).len(), 1);
         // The same again is no fault.
         let again = update(hospital, "again", Some(citizen), &[(&*paid, &*paid_trace, "1")]);
         voice.say(Interface::OrgMdl003, &again).await.done();

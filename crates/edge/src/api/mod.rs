@@ -19,6 +19,7 @@ mod site;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -26,12 +27,12 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use banyan_protocol::crypto::sm3;
 use banyan_protocol::result_code::ResultCode;
+use banyan_web::BodyRoom;
 use subtle::{Choice, ConstantTimeEq as _};
 use tokio::sync::Semaphore;
 
 use crate::doors;
 use crate::edge::Edge;
-use body::Room;
 use reply::Reply;
 
 /// Calls of the HIS under way at a time; more than any HIS makes.
@@ -40,14 +41,14 @@ const MOST_CALLS: usize = 512;
 /// What the calls under way share.
 struct Bounds {
     places: Semaphore,
-    room: Room,
+    room: BodyRoom,
 }
 
 /// Every path of the edge.
 pub(crate) fn routes(edge: &Edge) -> Router {
     let bounds = Arc::new(Bounds {
         places: Semaphore::new(MOST_CALLS),
-        room: Room::new(),
+        room: BodyRoom::new(body::ROOM_BYTES),
     });
     let his = Router::new()
         .route("/v1/overdue/report", post(overdue::report))
@@ -118,17 +119,17 @@ async fn admit(
         .with(StatusCode::UNAUTHORIZED)
         .into_response();
     }
-    let too_many = |message: &str| {
-        Reply::refused(ResultCode::RateLimited, message)
-            .with(StatusCode::TOO_MANY_REQUESTS)
-            .into_response()
-    };
     let Ok(_place) = bounds.places.try_acquire() else {
-        return too_many("同时进行的调用过多，请稍后重试");
+        return Reply::refused(ResultCode::RateLimited, "同时进行的调用过多，请稍后重试")
+            .with(StatusCode::TOO_MANY_REQUESTS)
+            .into_response();
     };
-    let Some(_room) = bounds.room.take(request.body()) else {
-        return too_many("同时提交的报文过大过多，请稍后重试");
+    let (head, body) = request.into_parts();
+    let body = match bounds.room.read(body, body::MAX_BODY_BYTES).await {
+        Ok(body) => body,
+        Err(unread) => return body::unread(unread).into_response(),
     };
+    let request = Request::from_parts(head, Body::from(body.bytes.clone()));
     // Whoever merely watches is no HIS at work.
     if request.method() == Method::POST {
         edge.note_his();

@@ -5,7 +5,6 @@ mod org_001;
 mod org_002;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -18,34 +17,44 @@ use banyan_protocol::envelope::{CONTENT_TYPE, OpenedCall, Refusal, open_call};
 use banyan_protocol::overdue::OrgId;
 use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::FieldFault;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use banyan_web::{BodyRoom, Unread};
 use tokio::sync::Semaphore;
 
 use crate::edge::Edge;
 
 /// A notice of a hundred items with every field full is about 60 kB.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// A partner that takes longer than this to send his body is not one.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Calls under way at a time; more than a platform makes to one hospital. Whoever calls has shown no
 /// key yet.
 const MOST_CALLS: usize = 64;
 
+/// What bounds the calls under way: room for as many bodies, and places to work on them.
+struct Bounds {
+    room: BodyRoom,
+    places: Semaphore,
+}
+
 /// The paths of every interface that the platform calls.
 pub(crate) fn routes() -> Router<Edge> {
     let mut router = Router::new();
-    let places = Arc::new(Semaphore::new(MOST_CALLS));
+    let bounds = Arc::new(Bounds {
+        room: BodyRoom::new(MOST_CALLS * MAX_BODY_BYTES),
+        places: Semaphore::new(MOST_CALLS),
+    });
     for interface in Interface::ALL {
         let spec = interface.spec();
         if let (Direction::ToHospital, Route::Path(path)) = (spec.direction, spec.route) {
-            let places = Arc::clone(&places);
+            let bounds = Arc::clone(&bounds);
             let handler = async move |State(edge): State<Edge>, body: Body| {
-                let Ok(_place) = places.try_acquire() else {
-                    let refusal =
-                        Refusal::new(ResultCode::RateLimited, "同时进行的调用过多，请稍后重试");
-                    return json(StatusCode::TOO_MANY_REQUESTS, refusal.unsigned());
+                let body = match bounds.room.read(body, MAX_BODY_BYTES).await {
+                    Ok(body) => body,
+                    Err(fault) => return unread(fault),
                 };
-                receive(edge, interface, body).await
+                // Only now, for whoever sends slowly must not keep others from being answered.
+                let Ok(_place) = bounds.places.try_acquire() else {
+                    return unread(Unread::NoRoom);
+                };
+                receive(edge, interface, &body.bytes).await
             };
             router = router.route(path, post(handler));
         }
@@ -53,13 +62,9 @@ pub(crate) fn routes() -> Router<Edge> {
     router
 }
 
-async fn receive(edge: Edge, interface: Interface, body: Body) -> Response {
+async fn receive(edge: Edge, interface: Interface, body: &Bytes) -> Response {
     let began_ms = edge.now_ms();
-    let body = match read(body).await {
-        Ok(body) => body,
-        Err((status, refusal)) => return json(status, refusal.unsigned()),
-    };
-    let call = match open(&edge, &body) {
+    let call = match open(&edge, body) {
         Ok(call) => call,
         Err(refusal) => {
             edge.note_call(interface, began_ms, refusal.code.code().to_owned());
@@ -83,22 +88,25 @@ async fn receive(edge: Edge, interface: Interface, body: Body) -> Response {
     json(StatusCode::OK, text)
 }
 
-async fn read(body: Body) -> Result<Bytes, (StatusCode, Refusal)> {
-    let whole = Limited::new(body, MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(PATIENCE, whole).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err((
+fn unread(unread: Unread) -> Response {
+    let (status, code, message) = match unread {
+        Unread::NoRoom => (
+            StatusCode::TOO_MANY_REQUESTS,
+            ResultCode::RateLimited,
+            "同时进行的调用过多，请稍后重试".to_owned(),
+        ),
+        Unread::TooLong => (
             StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::new(
-                ResultCode::BadParameter,
-                format!("报文过大，最多 {MAX_BODY_BYTES} 字节"),
-            ),
-        )),
-        Ok(Err(_)) | Err(_) => Err((
+            ResultCode::BadParameter,
+            format!("报文过大，最多 {MAX_BODY_BYTES} 字节"),
+        ),
+        Unread::NotWhole => (
             StatusCode::REQUEST_TIMEOUT,
-            Refusal::new(ResultCode::BadRequest, "报文未完整送达"),
-        )),
-    }
+            ResultCode::BadRequest,
+            "报文未完整送达".to_owned(),
+        ),
+    };
+    json(status, Refusal::new(code, message).unsigned())
 }
 
 /// Under the secret of today, or the one before it: the platform may not have changed over yet.

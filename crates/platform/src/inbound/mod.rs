@@ -299,6 +299,8 @@ async fn pass(
     if let Some(timestamp_ms) = passing.timestamp_ms {
         fresh_once(partner, passing.signature.as_ref(), timestamp_ms, now_ms)?;
     }
+    // First, for what comes after is noted in the journal.
+    within_rate(partner, now_ms)?;
     not_in_maintenance(app)?;
     if interface.spec().availability == Availability::NotYet
         || app.switched_off.contains(&interface)
@@ -318,7 +320,6 @@ async fn pass(
             ),
         ));
     }
-    within_rate(partner, now_ms)?;
     let json = passing
         .business
         .ok_or_else(|| Refusal::field("encryptData", "不可缺少"))?;
@@ -439,8 +440,11 @@ async fn keep_dialect(app: &App, partner: &Partner, dialect: Dialect, now_ms: i6
         .db
         .write(move |tx| partners::keep_dialect(tx, id, dialect.index()))
         .await;
-    if let Err(error) = kept {
-        tracing::warn!(partner = &*partner.app_id, %error, "a dialect was not written down");
+    match kept {
+        Ok(()) => partner.dialect_is_kept(dialect),
+        Err(error) => {
+            tracing::warn!(partner = &*partner.app_id, %error, "a dialect was not written down");
+        }
     }
 }
 
@@ -509,7 +513,11 @@ async fn journal_refusal(
         subject: None,
         digest: signature,
     };
-    if let Err(error) = app.journal.leave(entry).await {
-        tracing::warn!(%error, "a refusal is not in the journal");
-    }
+    let left = within(patience(app, interface), app.journal.leave(entry)).await;
+    let fault = match left {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the journal is too far behind".to_owned(),
+    };
+    tracing::warn!(fault, "a refusal is not in the journal");
 }

@@ -42,7 +42,11 @@ pub async fn find_receivers(app: &App, job: &Job) -> Result<(), StoreError> {
         let fault = "the revocation or its hospital is gone".to_owned();
         return end(app, job, JobEnd::GivenUp { fault }, Vec::new()).await;
     };
-    if !app.journal.holds_all_until(revocation.revoked_ms).await? {
+    if !app
+        .journal
+        .holds_all_until(revocation.seen_until_ms())
+        .await?
+    {
         if now_ms - revocation.revoked_ms < MOST_PATIENCE_MS {
             let due_ms = now_ms + NOT_NOTED_PAUSE_MS;
             return end(app, job, JobEnd::Later { due_ms }, Vec::new()).await;

@@ -9,22 +9,21 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use banyan_protocol::envelope::centre::{Charset, PATH};
-use tokio::sync::Semaphore;
 
-use super::messages::{Unread, taken};
+use super::messages::{Bounds, Untaken};
 use crate::app::App;
 use crate::inbound::centre::{self, CentreReply};
 use crate::refusal::Refusal;
 
-pub(super) fn routes(router: Router<App>, places: &Arc<Semaphore>) -> Router<App> {
-    let places = places.clone();
+pub(super) fn routes(router: Router<App>, bounds: &Arc<Bounds>) -> Router<App> {
+    let bounds = bounds.clone();
     let handler = move |State(app): State<App>, request: Request| async move {
-        receive(&app, &places, request).await
+        receive(&app, &bounds, request).await
     };
     router.route(PATH, post(handler))
 }
 
-async fn receive(app: &App, places: &Semaphore, request: Request) -> Response {
+async fn receive(app: &App, bounds: &Bounds, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let content_type = head
         .headers
@@ -32,14 +31,13 @@ async fn receive(app: &App, places: &Semaphore, request: Request) -> Response {
         .and_then(|value| value.to_str().ok());
     let charset = content_type.and_then(Charset::named).unwrap_or_default();
     let limit = app.settings.inbound.max_body_bytes;
-    let (body, _place) = match taken(body, limit, places).await {
-        Ok(taken) => taken,
-        Err(unread) => return refused(app, charset, unread),
-    };
-    respond(centre::receive(app, content_type, &body).await)
+    match bounds.take(body, limit).await {
+        Ok(taken) => respond(centre::receive(app, content_type, taken.body()).await),
+        Err(untaken) => refused(app, charset, untaken),
+    }
 }
 
-fn refused(app: &App, charset: Charset, (status, code, message): Unread) -> Response {
+fn refused(app: &App, charset: Charset, (status, code, message): Untaken) -> Response {
     app.meters.stranger(code);
     respond(CentreReply {
         status: status.as_u16(),

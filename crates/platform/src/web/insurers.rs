@@ -9,9 +9,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
-use tokio::sync::Semaphore;
 
-use super::messages::{Unread, json, taken};
+use super::messages::{Bounds, Untaken, json};
 use crate::app::App;
 use crate::inbound::{Reply, oauth, unified};
 use crate::refusal::Refusal;
@@ -19,34 +18,34 @@ use crate::refusal::Refusal;
 /// A body at the paths of tokens has four short members.
 const MOST_OAUTH_BYTES: usize = 16 << 10;
 
-pub(super) fn routes(router: Router<App>, places: &Arc<Semaphore>) -> Router<App> {
-    let (api, code, token) = (places.clone(), places.clone(), places.clone());
+pub(super) fn routes(router: Router<App>, bounds: &Arc<Bounds>) -> Router<App> {
+    let (api, code, token) = (bounds.clone(), bounds.clone(), bounds.clone());
     router
         .route(
             "/fjs/api",
             post(move |State(app): State<App>, body: Body| async move {
                 let limit = app.settings.inbound.max_insurer_body_bytes;
-                match taken(body, limit, &api).await {
-                    Ok((body, _place)) => answer(unified::receive(&app, body).await),
-                    Err(unread) => refused(&app, unread),
+                match api.take(body, limit).await {
+                    Ok(taken) => answer(unified::receive(&app, taken.body().clone()).await),
+                    Err(untaken) => refused(&app, untaken),
                 }
             }),
         )
         .route(
             "/fjs/oauth/code",
             post(move |State(app): State<App>, body: Body| async move {
-                match taken(body, MOST_OAUTH_BYTES, &code).await {
-                    Ok((body, _place)) => answer(oauth::code(&app, &body).await),
-                    Err(unread) => refused(&app, unread),
+                match code.take(body, MOST_OAUTH_BYTES).await {
+                    Ok(taken) => answer(oauth::code(&app, taken.body()).await),
+                    Err(untaken) => refused(&app, untaken),
                 }
             }),
         )
         .route(
             "/fjs/oauth/token",
             post(move |State(app): State<App>, body: Body| async move {
-                match taken(body, MOST_OAUTH_BYTES, &token).await {
-                    Ok((body, _place)) => answer(oauth::token(&app, &body).await),
-                    Err(unread) => refused(&app, unread),
+                match token.take(body, MOST_OAUTH_BYTES).await {
+                    Ok(taken) => answer(oauth::token(&app, taken.body()).await),
+                    Err(untaken) => refused(&app, untaken),
                 }
             }),
         )
@@ -57,7 +56,7 @@ fn answer(reply: Reply) -> Response {
     json(status, reply.body)
 }
 
-fn refused(app: &App, (status, code, message): Unread) -> Response {
+fn refused(app: &App, (status, code, message): Untaken) -> Response {
     app.meters.stranger(code);
     let refusal = Refusal::caller(code, message);
     json(status, unified::unsigned_refusal(&refusal, app.now_ms()))

@@ -3,7 +3,6 @@
 //! `insurers` and `centre`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,49 +13,102 @@ use axum::routing::post;
 use banyan_protocol::catalogue::{Direction, Interface, Route};
 use banyan_protocol::envelope::{CONTENT_TYPE, SIGN_VERSION, SIGN_VERSION_HEADER};
 use banyan_protocol::result_code::ResultCode;
+use banyan_web::{BodyRoom, ReadBody, Unread};
 use bytes::Bytes;
-use http_body::Body as _;
-use http_body_util::BodyExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::app::App;
-use crate::inbound::{self, Received, within};
+use crate::inbound::{self, Received};
 use crate::refusal::Refusal;
 
-/// A body that takes longer is not coming. A place is taken only once the body is there.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Room for the bodies of all calls under way: 32 of the greatest, or any number that is usual.
+const ROOM_BYTES: usize = 256 << 20;
 
-/// How much beyond the limit is read only to be thrown away.
-const DRAINED: usize = 32 << 20;
+/// What bounds the calls under way.
+pub(super) struct Bounds {
+    room: BodyRoom,
+    places: Semaphore,
+}
+
+/// A message that may be worked on: its body, and the place that it takes until it is answered.
+pub(super) struct Taken<'a> {
+    body: ReadBody<'a>,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Taken<'_> {
+    /// The body.
+    pub(super) const fn body(&self) -> &Bytes {
+        &self.body.bytes
+    }
+}
+
+impl Bounds {
+    fn new(places: usize) -> Self {
+        Self {
+            room: BodyRoom::new(ROOM_BYTES),
+            places: Semaphore::new(places),
+        }
+    }
+
+    /// The body, of at most so many bytes, and a place to work on it.
+    pub(super) async fn take(&self, body: Body, limit: usize) -> Result<Taken<'_>, Untaken> {
+        let busy = || {
+            (
+                StatusCode::TOO_MANY_REQUESTS,
+                ResultCode::RateLimited,
+                "系统繁忙，本次请求未处理，请稍后以新的时间戳重试".to_owned(),
+            )
+        };
+        let body = self
+            .room
+            .read(body, limit)
+            .await
+            .map_err(|unread| match unread {
+                Unread::NoRoom => busy(),
+                Unread::TooLong => (
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    ResultCode::BadParameter,
+                    format!("报文过大，最多 {limit} 字节"),
+                ),
+                Unread::NotWhole => (
+                    StatusCode::REQUEST_TIMEOUT,
+                    ResultCode::BadRequest,
+                    "报文未完整送达".to_owned(),
+                ),
+            })?;
+        // Only now, for whoever sends slowly must not keep others from being answered.
+        let place = self.places.try_acquire().map_err(|_| busy())?;
+        Ok(Taken {
+            body,
+            _place: place,
+        })
+    }
+}
 
 /// The paths of every interface that partners call at a path of its own, and of those that are
 /// found by a code inside the message.
 pub(super) fn routes(app: &App) -> Router<App> {
-    let places = Arc::new(Semaphore::new(app.settings.inbound.max_concurrent));
+    let bounds = Arc::new(Bounds::new(app.settings.inbound.max_concurrent));
     let mut router = Router::new();
     for interface in Interface::ALL {
         let spec = interface.spec();
         if let (Direction::ToPlatform, Route::Path(path)) = (spec.direction, spec.route) {
-            let places = places.clone();
+            let bounds = bounds.clone();
             let handler = move |State(app): State<App>, request: Request| async move {
-                receive(&app, &places, interface, request).await
+                receive(&app, &bounds, interface, request).await
             };
             router = router.route(path, post(handler));
         }
     }
-    router = super::centre::routes(router, &places);
-    super::insurers::routes(router, &places)
+    router = super::centre::routes(router, &bounds);
+    super::insurers::routes(router, &bounds)
 }
 
-async fn receive(
-    app: &App,
-    places: &Semaphore,
-    interface: Interface,
-    request: Request,
-) -> Response {
+async fn receive(app: &App, bounds: &Bounds, interface: Interface, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let limit = app.settings.inbound.max_body_bytes;
-    let (body, _place) = match taken(body, limit, places).await {
+    let taken = match bounds.take(body, limit).await {
         Ok(taken) => taken,
         Err((status, code, message)) => return refuse(app, status, code, &message),
     };
@@ -67,7 +119,7 @@ async fn receive(
     let received = Received {
         interface,
         sign_version,
-        body: &body,
+        body: taken.body(),
     };
     let reply = inbound::receive(app, &received).await;
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
@@ -75,67 +127,7 @@ async fn receive(
 }
 
 /// Why a message is not even looked at.
-pub(super) type Unread = (StatusCode, ResultCode, String);
-
-/// The body, of at most so many bytes, and a place to work on it.
-pub(super) async fn taken(
-    body: Body,
-    limit: usize,
-    places: &Semaphore,
-) -> Result<(Bytes, SemaphorePermit<'_>), Unread> {
-    let body = read(body, limit).await?;
-    let place = places.try_acquire().map_err(|_| {
-        (
-            StatusCode::TOO_MANY_REQUESTS,
-            ResultCode::RateLimited,
-            "系统繁忙，本次请求未处理，请稍后以新的时间戳重试".to_owned(),
-        )
-    })?;
-    Ok((body, place))
-}
-
-async fn read(body: Body, limit: usize) -> Result<Bytes, Unread> {
-    match within(BODY_TIMEOUT, collect(body, limit)).await {
-        Ok(Ok(Some(body))) => Ok(body),
-        Ok(Ok(None)) => Err((
-            StatusCode::PAYLOAD_TOO_LARGE,
-            ResultCode::BadParameter,
-            format!("报文过大，最多 {limit} 字节"),
-        )),
-        Ok(Err(_)) | Err(_) => Err((
-            StatusCode::REQUEST_TIMEOUT,
-            ResultCode::BadRequest,
-            "报文未完整送达".to_owned(),
-        )),
-    }
-}
-
-/// The whole body; `None` where it is larger than `limit`.
-///
-/// What is too large is read to its end, if that is not too far, and thrown away: a client that is
-/// still sending when the connection closes sees a broken line instead of the answer.
-async fn collect(mut body: Body, limit: usize) -> Result<Option<Bytes>, axum::Error> {
-    let mut whole: Vec<u8> = Vec::new();
-    let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        // A body of one frame, which nearly all are, is taken as it is.
-        if length == 0 && body.is_end_stream() && data.len() <= limit {
-            return Ok(Some(data));
-        }
-        length += data.len();
-        if length <= limit {
-            whole.extend_from_slice(&data);
-        } else if length > limit + DRAINED {
-            break;
-        } else {
-            whole = Vec::new();
-        }
-    }
-    Ok((length <= limit).then(|| whole.into()))
-}
+pub(super) type Untaken = (StatusCode, ResultCode, String);
 
 pub(super) async fn unknown_path(State(app): State<App>) -> Response {
     let code = ResultCode::UnknownPath;

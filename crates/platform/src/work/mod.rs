@@ -18,7 +18,7 @@ mod schedule;
 
 use std::time::Duration;
 
-use banyan_store::db::{Engine, StoreError};
+use banyan_store::db::{Engine, StoreError, Tx};
 use banyan_store::queue::{self, JobKind};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -52,7 +52,7 @@ impl Worker {
     /// it ends, is begun again.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         if self.app.db.engine() == Engine::Sqlite
-            && let Err(error) = self.app.db.write(queue::free_all).await
+            && let Err(error) = self.app.db.write(free_all).await
         {
             // Then they run out by themselves.
             tracing::warn!(%error, "the leases of the last run could not be ended");
@@ -68,7 +68,8 @@ impl Worker {
         while parts.join_next().await.is_some() {}
     }
 
-    /// Does everything that is due now, and what follows from it, until nothing is left.
+    /// Does everything that is due now, and what follows from it, until nothing is left or the
+    /// platform stops.
     ///
     /// # Errors
     /// Any [`StoreError`].
@@ -81,11 +82,17 @@ impl Worker {
                 did += dispatcher.start_due().await?;
                 dispatcher.finish().await;
             }
-            if did == 0 {
+            if did == 0 || self.app.is_stopping() {
                 return Ok(());
             }
         }
     }
+}
+
+/// Gives free what the last run held.
+fn free_all(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    queue::free_all(tx)?;
+    banyan_store::schedule::free_all(tx)
 }
 
 /// A part of the worker that runs by itself.
@@ -202,6 +209,7 @@ async fn serve_clock(app: App, mut stop: watch::Receiver<bool>) {
 async fn serve_gauges(app: App, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         app.beat(Part::Gauges.name(), Part::Gauges.patience());
+        app.meters.upkeep();
         for kind in JobKind::ALL {
             match queue::backlog(&app.db, kind).await {
                 Ok(backlog) => app.meters.backlog(kind, &backlog, app.now_ms()),

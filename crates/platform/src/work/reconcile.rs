@@ -28,8 +28,11 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         return Ok(());
     };
     let partner = app.directory.by_id(PartnerId(lane));
-    if let Some(partner) = partner.filter(|partner| partner.active) {
-        ask_about_sample(app, &partner).await?;
+    if let Some(partner) = partner.filter(|partner| partner.active)
+        && ask_about_sample(app, &partner).await? == Night::BrokenOff
+    {
+        // The jobs stay, so that whoever holds the lane next asks about the rest.
+        return lease::give_back(app, JobKind::Reconcile, lane, LaneState::WELL).await;
     }
     let ends: Vec<_> = lease
         .jobs
@@ -45,13 +48,24 @@ pub(super) async fn run_lane(app: &App, lane: i64) -> Result<(), StoreError> {
         .await
 }
 
-async fn ask_about_sample(app: &App, partner: &Partner) -> Result<(), StoreError> {
+/// What a night with a hospital came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Night {
+    /// It is over.
+    Over,
+    /// This node stops, or has lost the lane: there may be more to ask.
+    BrokenOff,
+}
+
+async fn ask_about_sample(app: &App, partner: &Partner) -> Result<Night, StoreError> {
     let before_ms = app.now_ms() - CHECKED_MS;
     let limit = i64::from(app.settings.overdue.reconcile_sample);
     let sample = items::unchecked(&app.db, partner.id, before_ms, limit).await?;
     let (mut asked, mut changed, mut failures) = (0_u32, 0_u32, 0_u32);
+    let mut night = Night::Over;
     for item in &sample {
         if app.is_stopping() {
+            night = Night::BrokenOff;
             break;
         }
         let (node, lane, until_ms) = (app.node, partner.id.0, app.now_ms() + LEASE_MS);
@@ -60,6 +74,7 @@ async fn ask_about_sample(app: &App, partner: &Partner) -> Result<(), StoreError
             .write(move |tx| queue::hold(tx, JobKind::Reconcile, lane, node, until_ms))
             .await?;
         if !held {
+            night = Night::BrokenOff;
             break;
         }
         match ask(app, partner, item).await? {
@@ -87,7 +102,7 @@ async fn ask_about_sample(app: &App, partner: &Partner) -> Result<(), StoreError
         changed,
         "reconciled"
     );
-    Ok(())
+    Ok(night)
 }
 
 /// Asks a hospital about one record and takes its word.

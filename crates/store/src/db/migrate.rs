@@ -76,6 +76,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         "V0014__journal_waiting",
         include_str!("../../migrations/V0014__journal_waiting.sql"),
     ),
+    (
+        "V0015__unpaid",
+        include_str!("../../migrations/V0015__unpaid.sql"),
+    ),
 ];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number

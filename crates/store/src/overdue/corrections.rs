@@ -30,6 +30,14 @@ pub struct Revocation {
     pub revoked_ms: i64,
 }
 
+impl Revocation {
+    /// Until when somebody who asked may have been shown the debt.
+    #[must_use]
+    pub const fn seen_until_ms(&self) -> i64 {
+        self.revoked_ms + SEEN_MS
+    }
+}
+
 /// Somebody who was shown a debt, and when last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asker {
@@ -54,6 +62,10 @@ pub struct NewCorrection {
 /// noted by then, in the journal or where entries wait for it. Other nodes write theirs into the
 /// journal within a fifth of a second, so this is ample.
 const NOTED_MS: i64 = 10_000;
+
+/// Whoever asked so much later counts as having been shown the debt: between the moment that a
+/// revocation bears and its commit there is work to do, and the clocks of two nodes may differ.
+const SEEN_MS: i64 = 5_000;
 
 /// Notes that a record was revoked by this change, and leaves the job (with the id `job`) that
 /// finds whom to tell. Nothing for an anonymous record, which nobody but its hospital ever saw.
@@ -134,7 +146,7 @@ pub async fn askers(
         &[
             (&revocation.person.0).into(),
             from_ms.max(revocation.since_ms).into(),
-            revocation.revoked_ms.into(),
+            revocation.seen_until_ms().into(),
             code.into(),
             success.into(),
             org_id.into(),

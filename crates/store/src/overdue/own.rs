@@ -58,12 +58,23 @@ pub struct Happened {
 }
 
 /// What [`read_own`] reads, in its order.
-macro_rules! select_own {
-    ($condition:literal) => {
+macro_rules! own_columns {
+    () => {
+        "id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, created_ms, \
+         changed_ms, checked_ms, appealed"
+    };
+}
+
+/// A person's own records, as the rows of a statement: unpaid and ended ones, each by its index.
+macro_rules! of_person {
+    () => {
         concat!(
-            "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, state, created_ms, \
-             changed_ms, checked_ms, appealed FROM overdue_item ",
-            $condition
+            "(SELECT ",
+            own_columns!(),
+            " FROM overdue_item WHERE person = $1 AND real_name = 1 AND state = 0 \
+             UNION ALL SELECT ",
+            own_columns!(),
+            " FROM overdue_item WHERE person = $1 AND real_name = 1 AND state <> 0) own"
         )
     };
 }
@@ -80,9 +91,12 @@ pub async fn part(
     limit: i64,
 ) -> Result<Vec<OwnItem>, StoreError> {
     db.query(
-        select_own!(
-            "WHERE person = $1 AND real_name = 1 \
-             ORDER BY state, partner_id, actual_ms DESC, id DESC LIMIT $2 OFFSET $3"
+        concat!(
+            "SELECT ",
+            own_columns!(),
+            " FROM ",
+            of_person!(),
+            " ORDER BY state, partner_id, actual_ms DESC, id DESC LIMIT $2 OFFSET $3"
         ),
         &[(&person.0).into(), limit.into(), skip.into()],
         read_own,
@@ -96,9 +110,11 @@ pub async fn part(
 /// Any [`StoreError`].
 pub async fn totals(db: &Db, person: &PersonCode) -> Result<Vec<Total>, StoreError> {
     db.query(
-        "SELECT state, partner_id, COUNT(*), CAST(SUM(amount_fen) AS BIGINT) FROM overdue_item \
-         WHERE person = $1 AND real_name = 1 GROUP BY state, partner_id \
-         ORDER BY state, partner_id",
+        concat!(
+            "SELECT state, partner_id, COUNT(*), CAST(SUM(amount_fen) AS BIGINT) FROM ",
+            of_person!(),
+            " GROUP BY state, partner_id ORDER BY state, partner_id"
+        ),
         &[(&person.0).into()],
         |row| {
             Ok(Total {
@@ -122,7 +138,11 @@ pub async fn one(
     item: ItemId,
 ) -> Result<Option<OwnItem>, StoreError> {
     db.query_opt(
-        select_own!("WHERE id = $2 AND person = $1 AND real_name = 1"),
+        concat!(
+            "SELECT ",
+            own_columns!(),
+            " FROM overdue_item WHERE id = $2 AND person = $1 AND real_name = 1"
+        ),
         &[(&person.0).into(), item.into()],
         read_own,
     )
@@ -138,8 +158,9 @@ pub async fn one(
 pub async fn history(db: &Db, item: ItemId, limit: i64) -> Result<Vec<Happened>, StoreError> {
     let latest_first: Vec<Happened> = db
         .query(
+            // Ids of several processes do not say what came first.
             "SELECT at_ms, to_state, cause FROM overdue_change WHERE item_id = $1 \
-             ORDER BY id DESC LIMIT $2",
+             ORDER BY at_ms DESC, id DESC LIMIT $2",
             &[item.into(), limit.into()],
             |row| {
                 Ok(Happened {

@@ -3,8 +3,8 @@
 //! All debtors are walked over in the order of their codes, a bounded piece at a time. What a piece
 //! leaves (reminders and their jobs) and how far the walk has come commit together, and only for
 //! whoever read the piece where the walk still stood: so each piece is done once, by whichever
-//! node, whatever dies in between. No piece holds more index entries than it was told to, however
-//! few of them are unpaid.
+//! node, whatever dies in between. No piece holds more unpaid records than it was told to, however few
+//! of them are anybody's to be reminded of.
 
 use std::collections::HashMap;
 
@@ -137,7 +137,7 @@ pub async fn under_way(db: &Db) -> Result<Option<Walk>, StoreError> {
     .await
 }
 
-/// The next piece of a walk: the persons of at most `entries` records, whatever their state.
+/// The next piece of a walk: the persons of at most `entries` unpaid records.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -145,7 +145,8 @@ pub async fn next_piece(db: &Db, walk: &Walk, entries: i64) -> Result<Piece, Sto
     let from = walk.person.clone();
     db.scan(move |tx| {
         let end = tx.query_opt(
-            "SELECT person FROM overdue_item WHERE person > $1 ORDER BY person LIMIT 1 OFFSET $2",
+            "SELECT person FROM overdue_item WHERE person > $1 AND state = 0 \
+             ORDER BY person LIMIT 1 OFFSET $2",
             &[(&from).into(), (entries - 1).into()],
             |row| row.get::<Vec<u8>>(0),
         )?;

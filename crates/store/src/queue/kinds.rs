@@ -1,4 +1,4 @@
-//! Which kinds of jobs share a lane.
+//! The kinds of jobs, and which of them share a lane.
 //!
 //! Everything that a partner is told stands in one lane of [`JobKind::Callback`], whatever its
 //! kind: so a partner has one lease, one breaker and one measure of calls at once, and a partner
@@ -8,10 +8,77 @@
 //! is under way, and take an eighth of the next. That eighth each kind has, however many of the
 //! more urgent ones wait.
 
-use super::{Job, JobKind};
+use super::Job;
 use crate::db::StoreError;
 
+/// What a job is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// Judge a batch; `subject` is the batch. A lane is judged in the order of arrival.
+    Judge,
+    /// Tell a hospital what became of a batch (ORG_002); `subject` is the batch.
+    Callback,
+    /// Ask a hospital about a sample of its unpaid records (ORG_001); `subject` is the partner.
+    Reconcile,
+    /// Have a person reminded of what he owes (REMIND); `subject` is the reminder.
+    Reminder,
+    /// Tell a partner that a debt it was shown was revoked (CORRECT); `subject` is the correction.
+    Correction,
+    /// Find out who is to be told that a debt was revoked; `subject` is the revocation.
+    Revocation,
+    /// Ask a hospital about a record that is appealed against (ORG_001); `subject` is the appeal.
+    Appeal,
+}
+
 impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Judge,
+        Self::Callback,
+        Self::Reconcile,
+        Self::Reminder,
+        Self::Correction,
+        Self::Revocation,
+        Self::Appeal,
+    ];
+
+    /// Its name in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Judge => "judge",
+            Self::Callback => "callback",
+            Self::Reconcile => "reconcile",
+            Self::Reminder => "reminder",
+            Self::Correction => "correction",
+            Self::Revocation => "revocation",
+            Self::Appeal => "appeal",
+        }
+    }
+
+    /// Whether its jobs are done strictly in the order in which they were left. Such a job is
+    /// never put off by itself: where it fails its lane is paused.
+    pub(super) const fn is_ordered(self) -> bool {
+        matches!(self, Self::Judge)
+    }
+
+    /// Jobs with a due moment up to this are due: for an ordered kind it is only their order.
+    pub(super) const fn horizon_ms(self, now_ms: i64) -> i64 {
+        if self.is_ordered() { i64::MAX } else { now_ms }
+    }
+
+    pub(crate) const fn as_number(self) -> i64 {
+        match self {
+            Self::Judge => 1,
+            Self::Callback => 2,
+            Self::Reconcile => 3,
+            Self::Reminder => 7,
+            Self::Correction => 8,
+            Self::Revocation => 9,
+            Self::Appeal => 10,
+        }
+    }
+
     /// The kind whose lanes carry jobs of this one.
     #[must_use]
     pub const fn lane_kind(self) -> Self {

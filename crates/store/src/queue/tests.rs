@@ -1,6 +1,8 @@
 //! Lanes, leases, order, and jobs done again.
 
 use super::*;
+use crate::db::StoreError;
+use crate::ids::{JobId, NodeId};
 use crate::testing::TestDb;
 
 const NODE_A: NodeId = NodeId(1);

@@ -92,17 +92,30 @@ on_both_engines! {
         story.end().await;
     }
 
-    /// Whoever knows no secret can keep the doors busy, but not the HIS out.
-    async fn the_doors_take_so_many_at_a_time(db: &TestDb) {
+    /// Whoever knows no secret can fill the room at the doors, but not keep the HIS out; and who merely
+    /// announces a message keeps nobody out.
+    async fn the_doors_have_room_for_so_much_at_a_time(db: &TestDb) {
         let story = Story::begin(db).await;
         let edge = EdgeAt::begin(&story).await;
         let address = edge.server().address();
-        let mut held = Vec::new();
-        for _ in 0..64 {
+        let begin = async |head: &str, body: &[u8]| {
             let mut stream = TcpStream::connect(address).await.unwrap();
-            let head = "POST /umdl/callback HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{";
+            let head = format!("POST /umdl/callback HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n");
             stream.write_all(head.as_bytes()).await.unwrap();
-            held.push(stream);
+            stream.write_all(body).await.unwrap();
+            stream
+        };
+        let mut held = Vec::new();
+        for _ in 0..200 {
+            held.push(begin("content-length: 1000000", b"{").await);
+        }
+        let said = edge.send_as("POST", "/umdl/callback", &[], b"{}").await;
+        assert_eq!(said.status, 200, "{}", said.message);
+        held.clear();
+
+        let megabyte = [&b"100000\r\n"[..], &vec![b' '; 1 << 20], b"\r\n"].concat();
+        for _ in 0..64 {
+            held.push(begin("transfer-encoding: chunked", &megabyte).await);
         }
         let knock = async || edge.send_as("POST", "/umdl/callback", &[], b"{}").await;
         let until = async |status: u16| {

@@ -91,11 +91,13 @@ crate::on_both_engines! {
         asked(db, 7, 7, 1_500, |entry| entry.subject = Some("H2".to_owned())).await;
         asked(db, 8, 8, 1_500, |entry| entry.subject = Some("H1".to_owned())).await;
         asked(db, 9, HOSPITAL.0, 1_500, |_| {}).await;
-        asked(db, 10, 10, 2_001, |_| {}).await;
         asked(db, 11, 11, 1_500, |entry| entry.interface = "ORG_MDL_004".into()).await;
+        // While the revocation was being written, and well after it.
+        asked(db, 10, 10, 2_000 + SEEN_MS, |_| {}).await;
+        asked(db, 12, 12, 2_001 + SEEN_MS, |_| {}).await;
         assert!(revoke(db, 100, 2_000).await);
-        assert_eq!(found(db, 100, 0).await, [(3, 1_600), (8, 1_500)]);
-        assert_eq!(found(db, 100, 1_550).await, [(3, 1_600)]);
+        assert_eq!(found(db, 100, 0).await, [(3, 1_600), (8, 1_500), (10, 2_000 + SEEN_MS)]);
+        assert_eq!(found(db, 100, 1_550).await, [(3, 1_600), (10, 2_000 + SEEN_MS)]);
         assert_eq!(number(db, "SELECT COUNT(*) FROM job WHERE kind = 9 AND lane = 1 AND subject = 100 AND due_ms = 12000").await, 1);
     }
 
@@ -114,14 +116,14 @@ crate::on_both_engines! {
         anew.owner.person = Some(PersonCode([3; 32]));
         db.write(move |tx| {
             let change = change(101, State::Revoked, State::Unpaid, Cause::ReportedAnew);
-            items::report_anew(tx, &change, &anew, BatchId(2), 3_000)
+            items::report_anew(tx, &change, &anew, BatchId(2), 30_000)
         })
         .await
         .unwrap();
-        asked(db, 2, 3, 3_500, |_| {}).await;
-        revoke(db, 102, 4_000).await;
+        asked(db, 2, 3, 35_000, |_| {}).await;
+        revoke(db, 102, 40_000).await;
         assert_eq!(found(db, 100, 0).await, [(2, 1_500)]);
-        assert_eq!(found(db, 102, 0).await, [(3, 3_500)]);
+        assert_eq!(found(db, 102, 0).await, [(3, 35_000)]);
         let (first, second) = (revocation_of(db, 100).await, revocation_of(db, 102).await);
         assert_eq!((first.amount_fen, second.amount_fen), (1_250, 99), "each as it stood");
     }

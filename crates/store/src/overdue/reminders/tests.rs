@@ -123,12 +123,15 @@ crate::on_both_engines! {
         assert_eq!(number(db, "SELECT COUNT(*) FROM job").await, 30);
     }
 
-    async fn a_piece_is_bounded_by_records_and_not_by_debtors(db: &TestDb) {
+    async fn a_piece_is_bounded_by_unpaid_records_and_not_by_debtors(db: &TestDb) {
         let mut records: Vec<Item> = (0..20).map(|n| item(n, 1, 1, 100)).collect();
         for record in &mut records {
-            record.state = State::Paid;
+            record.owner.real_name = false;
         }
         records.push(item(20, 1, 2, 100));
+        let mut paid = item(21, 1, 3, 100);
+        paid.state = State::Paid;
+        records.push(paid);
         keep(db, records, 1_000).await;
         let walk = begun(db, 10_000).await;
         let piece = next_piece(db, &walk, 5).await.unwrap();

@@ -1,6 +1,17 @@
 //! 医疗欠费记录: one unpaid item each.
+//!
+//! Here a record comes in and is looked up; [`changes`] are what happens to it later, each in its
+//! history; [`unchecked`] are those about which their hospital is to be asked.
 
-use super::appeals;
+mod changes;
+mod unchecked;
+
+pub use changes::{
+    Cause, Change, change_state, change_state_since, make_real_name, report_anew,
+    was_revoked_by_appeal,
+};
+pub use unchecked::{UncheckedItem, mark_checked, unchecked, unchecked_of_person, unpaid};
+
 use crate::db::{ColumnType, Db, Engine, Insert, Row, StoreError, Tx, Val};
 use crate::ids::{BatchId, ItemId, PartnerId};
 use crate::vault::PersonCode;
@@ -78,34 +89,6 @@ pub struct UnpaidItem {
     pub actual_ms: i64,
     /// Whether its person contests it.
     pub appealed: bool,
-}
-
-/// A record about which its hospital is to be asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UncheckedItem {
-    /// Its id.
-    pub id: ItemId,
-    /// Which hospital reported it.
-    pub partner: PartnerId,
-    /// 机构跟踪号.
-    pub org_trace_id: String,
-    /// When it last changed: an answer about an earlier state of it is no answer.
-    pub changed_ms: i64,
-}
-
-/// Why a record changed after its first report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// ORG_MDL_003.
-    Update,
-    /// ORG_MDL_003 gave it a name (3.1.10).
-    RealName,
-    /// ORG_MDL_001 again, after it was revoked.
-    ReportedAnew,
-    /// The hospital said so when asked (ORG_001).
-    Reconciled,
-    /// An appeal against it was upheld.
-    Appeal,
 }
 
 /// What [`read_item`] reads, in its order.
@@ -236,10 +219,20 @@ pub async fn by_ids(db: &Db, ids: &[ItemId]) -> Result<Vec<Item>, StoreError> {
     Ok(found.into_iter().flatten().collect())
 }
 
+/// The look-up that everybody waits for: it reads nothing but the index of what is unpaid, and so
+/// what it asks for must stand there.
+macro_rules! unpaid_of_person {
+    () => {
+        "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, appealed \
+         FROM overdue_item WHERE person = $1 AND state = 0 \
+         AND (real_name = 1 OR partner_id = $2) \
+         AND (CAST($3 AS BIGINT) = 0 OR partner_id = $3) LIMIT $4"
+    };
+}
+
 /// What a person has unpaid, as `asker` may see it: real-name records of every hospital, and the
 /// asker's own besides. `of` narrows it to one hospital. At most `limit` records, in the order in
-/// which they were reported. This is the look-up that everybody waits for; it reads nothing but the
-/// index by person, and so what it asks for must stand there.
+/// which they were reported.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -252,9 +245,7 @@ pub async fn unpaid_of_person(
 ) -> Result<Vec<UnpaidItem>, StoreError> {
     let mut unpaid = db
         .look_up(
-            "SELECT id, partner_id, fee_type, item_name, amount_fen, actual_ms, appealed \
-             FROM overdue_item WHERE person = $1 AND state = 0 \
-             AND (real_name = 1 OR partner_id = $2) AND ($3 = 0 OR partner_id = $3) LIMIT $4",
+            unpaid_of_person!(),
             &[
                 (&person.0).into(),
                 asker.into(),
@@ -303,230 +294,6 @@ pub async fn indexes(db: &Db) -> Result<Vec<(String, String)>, StoreError> {
     .await
 }
 
-/// A change to one record.
-#[derive(Debug, Clone, Copy)]
-pub struct Change {
-    /// The change's own id.
-    pub id: i64,
-    /// Which record.
-    pub item: ItemId,
-    /// How it stood; the change does nothing where it no longer does.
-    pub from: State,
-    /// How it stands then.
-    pub to: State,
-    /// Why.
-    pub cause: Cause,
-    /// The batch that brought it, if one did.
-    pub batch: Option<BatchId>,
-}
-
-/// Moves a record to another state, only from the state it is thought to be in, and writes it into
-/// its history. An open appeal against it ends with it. Gives whether it was moved.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn change_state(tx: &mut Tx<'_>, change: &Change, now_ms: i64) -> Result<bool, StoreError> {
-    let moved = tx.query_opt(
-        "UPDATE overdue_item SET state = $2, changed_ms = $3, checked_ms = $3 \
-         WHERE id = $1 AND state = $4 RETURNING appealed",
-        &[
-            change.item.into(),
-            change.to.as_number().into(),
-            now_ms.into(),
-            change.from.as_number().into(),
-        ],
-        |row| row.get::<bool>(0),
-    )?;
-    let Some(appealed) = moved else {
-        return Ok(false);
-    };
-    if appealed {
-        appeals::end_with_item(tx, change.item, change.to, now_ms)?;
-    }
-    note_change(tx, change, now_ms)?;
-    Ok(true)
-}
-
-/// The same, only where the record has not changed since `changed_ms` either.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn change_state_since(
-    tx: &mut Tx<'_>,
-    change: &Change,
-    changed_ms: i64,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
-    let unchanged = tx.query_opt(
-        "SELECT 1 FROM overdue_item WHERE id = $1 AND changed_ms = $2",
-        &[change.item.into(), changed_ms.into()],
-        |_| Ok(()),
-    )?;
-    match unchanged {
-        Some(()) => change_state(tx, change, now_ms),
-        None => Ok(false),
-    }
-}
-
-/// Gives an anonymous record its person (3.1.10) and writes it into its history.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn make_real_name(
-    tx: &mut Tx<'_>,
-    change: &Change,
-    owner: &Owner,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE overdue_item SET person = $2, person_sealed = $3, real_name = $4, changed_ms = $5 \
-         WHERE id = $1",
-        &[
-            change.item.into(),
-            owner.person.as_ref().map(|code| &code.0).into(),
-            owner.sealed.as_ref().into(),
-            owner.real_name.into(),
-            now_ms.into(),
-        ],
-    )?;
-    note_change(tx, change, now_ms)
-}
-
-/// Whether it was an appeal that revoked this record.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn was_revoked_by_appeal(tx: &mut Tx<'_>, item: ItemId) -> Result<bool, StoreError> {
-    let cause = tx.query_opt(
-        "SELECT cause FROM overdue_change WHERE item_id = $1 AND to_state = 2 \
-         ORDER BY id DESC LIMIT 1",
-        &[item.into()],
-        |row| row.get::<String>(0),
-    )?;
-    Ok(cause.as_deref() == Some(Cause::Appeal.as_text()))
-}
-
-/// Writes a revoked record anew, with what was reported now, and keeps its id. Gives whether it
-/// was still revoked.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn report_anew(
-    tx: &mut Tx<'_>,
-    change: &Change,
-    item: &Item,
-    batch: BatchId,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
-    let written = tx.execute(
-        "UPDATE overdue_item SET person = $2, person_sealed = $3, real_name = $4, user_type = $5, \
-         med_type = $6, fee_type = $7, item_name = $8, amount_fen = $9, actual_ms = $10, \
-         state = 0, batch_id = $11, created_ms = $12, changed_ms = $12, checked_ms = $12 \
-         WHERE id = $1 AND state = 2",
-        &[
-            item.id.into(),
-            item.owner.person.as_ref().map(|code| &code.0).into(),
-            item.owner.sealed.as_ref().into(),
-            item.owner.real_name.into(),
-            (&item.content.user_type).into(),
-            (&item.content.med_type).into(),
-            (&item.content.fee_type).into(),
-            (&item.content.item_name).into(),
-            item.content.amount_fen.into(),
-            item.content.actual_ms.into(),
-            batch.into(),
-            now_ms.into(),
-        ],
-    )?;
-    if written > 0 {
-        note_change(tx, change, now_ms)?;
-    }
-    Ok(written > 0)
-}
-
-/// The unpaid records of a hospital that were not checked since `before_ms`, longest first.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub async fn unchecked(
-    db: &Db,
-    partner: PartnerId,
-    before_ms: i64,
-    limit: i64,
-) -> Result<Vec<UncheckedItem>, StoreError> {
-    db.query(
-        "SELECT id, partner_id, org_trace_id, changed_ms FROM overdue_item \
-         WHERE partner_id = $1 AND state = 0 AND checked_ms < $2 \
-         ORDER BY checked_ms LIMIT $3",
-        &[partner.into(), before_ms.into(), limit.into()],
-        read_unchecked,
-    )
-    .await
-}
-
-/// The unpaid real-name records of a person that were not checked since `before_ms`.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub async fn unchecked_of_person(
-    db: &Db,
-    person: &PersonCode,
-    before_ms: i64,
-    limit: i64,
-) -> Result<Vec<UncheckedItem>, StoreError> {
-    db.query(
-        "SELECT id, partner_id, org_trace_id, changed_ms FROM overdue_item \
-         WHERE person = $1 AND state = 0 AND real_name = 1 AND checked_ms < $2 \
-         ORDER BY id LIMIT $3",
-        &[(&person.0).into(), before_ms.into(), limit.into()],
-        read_unchecked,
-    )
-    .await
-}
-
-/// A record as a question about it needs it; `None` where it is not unpaid.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub async fn unpaid(db: &Db, item: ItemId) -> Result<Option<UncheckedItem>, StoreError> {
-    db.query_opt(
-        "SELECT id, partner_id, org_trace_id, changed_ms FROM overdue_item \
-         WHERE id = $1 AND state = 0",
-        &[item.into()],
-        read_unchecked,
-    )
-    .await
-}
-
-/// Notes that the hospital was asked about a record and nothing had changed.
-///
-/// # Errors
-/// Any [`StoreError`].
-pub fn mark_checked(tx: &mut Tx<'_>, item: ItemId, now_ms: i64) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE overdue_item SET checked_ms = $2 WHERE id = $1",
-        &[item.into(), now_ms.into()],
-    )?;
-    Ok(())
-}
-
-fn note_change(tx: &mut Tx<'_>, change: &Change, now_ms: i64) -> Result<(), StoreError> {
-    tx.execute(
-        "INSERT INTO overdue_change (id, item_id, at_ms, from_state, to_state, cause, batch_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        &[
-            change.id.into(),
-            change.item.into(),
-            now_ms.into(),
-            change.from.as_number().into(),
-            change.to.as_number().into(),
-            change.cause.as_text().into(),
-            change.batch.map(|batch| batch.0).into(),
-        ],
-    )?;
-    Ok(())
-}
-
 impl State {
     pub(super) const fn as_number(self) -> i64 {
         match self {
@@ -545,31 +312,6 @@ impl State {
                 "overdue_item.state is {other}"
             ))),
         }
-    }
-}
-
-impl Cause {
-    pub(crate) const fn as_text(self) -> &'static str {
-        match self {
-            Self::Update => "update",
-            Self::RealName => "real_name",
-            Self::ReportedAnew => "reported_anew",
-            Self::Reconciled => "reconciled",
-            Self::Appeal => "appeal",
-        }
-    }
-
-    pub(super) fn from_text(text: &str) -> Result<Self, StoreError> {
-        [
-            Self::Update,
-            Self::RealName,
-            Self::ReportedAnew,
-            Self::Reconciled,
-            Self::Appeal,
-        ]
-        .into_iter()
-        .find(|cause| cause.as_text() == text)
-        .ok_or_else(|| StoreError::Corrupt(format!("overdue_change.cause is {text}")))
     }
 }
 
@@ -603,15 +345,6 @@ fn read_item(row: &Row<'_>) -> Result<Item, StoreError> {
     })
 }
 
-fn read_unchecked(row: &Row<'_>) -> Result<UncheckedItem, StoreError> {
-    Ok(UncheckedItem {
-        id: ItemId(row.get(0)?),
-        partner: PartnerId(row.get(1)?),
-        org_trace_id: row.get(2)?,
-        changed_ms: row.get(3)?,
-    })
-}
-
 fn read_unpaid(row: &Row<'_>) -> Result<UnpaidItem, StoreError> {
     Ok(UnpaidItem {
         id: ItemId(row.get(0)?),
@@ -622,4 +355,78 @@ fn read_unpaid(row: &Row<'_>) -> Result<UnpaidItem, StoreError> {
         actual_ms: row.get(5)?,
         appealed: row.get(6)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overdue::own;
+    use crate::testing::{TestDb, debt, open};
+
+    fn person() -> PersonCode {
+        PersonCode([3; 32])
+    }
+
+    async fn keep(db: &TestDb, item: Item) {
+        db.write(move |tx| insert(tx, &[&item], BatchId(1), 1_000))
+            .await
+            .unwrap();
+    }
+
+    crate::on_both_engines! {
+        async fn a_hospital_of_any_id_is_found(db: &TestDb) {
+            let hospital = PartnerId(1 << 40);
+            keep(db, Item { partner: hospital, ..debt(1, person()) }).await;
+            keep(db, debt(2, person())).await;
+            let found = |of| async move {
+                let found = unpaid_of_person(db, &person(), PartnerId(9), of, 10).await.unwrap();
+                found.iter().map(|item| item.id.0).collect::<Vec<_>>()
+            };
+            assert_eq!(found(Some(hospital)).await, [1]);
+            assert_eq!(found(None).await, [1, 2]);
+        }
+
+        async fn what_happened_is_told_in_the_order_of_time(db: &TestDb) {
+            // Two processes take turns; the one that began later has the higher ids.
+            let (server, desk) = (100, 70_000);
+            keep(db, debt(1, person())).await;
+            let revoke = |id, cause, at_ms| async move {
+                let change = Change { id, item: ItemId(1), from: State::Unpaid, to: State::Revoked, cause, batch: None };
+                assert!(db.write(move |tx| change_state(tx, &change, at_ms)).await.unwrap());
+            };
+            let by_appeal = || db.write(move |tx| was_revoked_by_appeal(tx, ItemId(1)));
+            revoke(desk, Cause::Appeal, 2_000).await;
+            assert!(by_appeal().await.unwrap());
+            let anew = Change { id: server, item: ItemId(1), from: State::Revoked, to: State::Unpaid, cause: Cause::ReportedAnew, batch: None };
+            let again = debt(1, person());
+            assert!(db.write(move |tx| report_anew(tx, &anew, &again, BatchId(2), 3_000)).await.unwrap());
+            assert_eq!(own::history(db, ItemId(1), 10).await.unwrap(), [], "what was before is another story");
+            revoke(server + 1, Cause::Update, 4_000).await;
+            let told = own::history(db, ItemId(1), 10).await.unwrap();
+            assert_eq!(told.iter().map(|happened| happened.cause).collect::<Vec<_>>(), [Cause::Update]);
+            assert!(!by_appeal().await.unwrap(), "its hospital did");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_look_up_reads_nothing_but_the_index_of_what_is_unpaid() {
+        let db = open(Engine::Sqlite).await;
+        let plan = db
+            .query(
+                concat!("EXPLAIN QUERY PLAN ", unpaid_of_person!()),
+                &[
+                    (&[0_u8; 32]).into(),
+                    1_i64.into(),
+                    0_i64.into(),
+                    9_i64.into(),
+                ],
+                |row| row.get::<String>(3),
+            )
+            .await
+            .unwrap();
+        assert_eq!(
+            plan,
+            ["SEARCH overdue_item USING COVERING INDEX overdue_item_unpaid (person=?)"]
+        );
+    }
 }
