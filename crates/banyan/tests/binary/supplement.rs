@@ -55,7 +55,7 @@ async fn keep(
     now_ms: i64,
 ) {
     let ids = first_id..first_id + 10;
-    let ready = claims::ready(&place.vault(), partner, ids, claims).unwrap();
+    let ready = claims::ready(&place.vault(), partner, now_ms, ids, claims).unwrap();
     place
         .with_db(async |db| db.write(move |tx| claims::keep(tx, &ready, now_ms)).await)
         .await;

@@ -76,6 +76,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         "V0014__journal_waiting",
         include_str!("../../migrations/V0014__journal_waiting.sql"),
     ),
+    (
+        "V0016__supplement_said",
+        include_str!("../../migrations/V0016__supplement_said.sql"),
+    ),
 ];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number
