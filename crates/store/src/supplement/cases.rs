@@ -9,7 +9,7 @@ use super::Named;
 use super::content::Content;
 use super::learning::{self, Learnt};
 use super::ledger::{self, Drafts, Kept, Ledger, Page, Version, What};
-use super::past_illness::Origin;
+use super::past_illness::{Origin, hold_denials};
 use super::pruning::{self, Pruned};
 use crate::db::{ColumnType, Db, Insert, StoreError, Tx};
 use crate::ids::PartnerId;
@@ -171,6 +171,7 @@ impl Ready {
 /// # Errors
 /// Any [`StoreError`].
 pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, StoreError> {
+    hold_denials(tx)?;
     let outcomes = ledger::keep(tx, &LEDGER, &ready.drafts, now_ms)?;
     let mut news: Vec<(i64, &Learnt)> = Vec::new();
     for (outcome, learnt) in outcomes.iter().zip(&ready.learnt) {
