@@ -136,7 +136,7 @@ fn cms_is_that_of_openssl_both_ways() {
     let other = key_file("insurer.crt.pem");
     for length in LENGTHS {
         let plain = bytes(length);
-        for cipher in ["-aes-128-cbc", "-aes-192-cbc", "-aes-256-cbc"] {
+        for cipher in ["-aes-128-cbc", "-aes-192-cbc", "-aes-256-cbc", "-sm4-cbc"] {
             let theirs = openssl.run(
                 &["cms", "-encrypt", "-binary", "-outform", "DER", cipher, crt],
                 &plain,

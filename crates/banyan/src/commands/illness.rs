@@ -82,6 +82,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 counts.denied,
                 counts.bad
             ));
+            if counts.standing > 0 {
+                terminal::say(format!(
+                    "另有 {} 行未能更正：登记面向全部服务，见报告。",
+                    counts.standing
+                ));
+            }
             desk.db.close().await;
             Ok(ExitCode::SUCCESS)
         }),
@@ -141,7 +147,7 @@ async fn import(desk: &Desk, map: &IllnessMap, wanted: &Wanted) -> Result<Counts
     if survey.gb18030 {
         terminal::note("文件不是 UTF-8，按 GB18030 读取。");
     }
-    let mut import = Import::open(desk, &survey.digest).await?;
+    let mut import = Import::open(desk, map, &survey.digest).await?;
     if import.progress().done {
         terminal::note("该文件此前已导入完毕，未作改动。");
         // It may have ended between its last commit and the last lines of its report.

@@ -55,7 +55,7 @@ async fn keep(
     now_ms: i64,
 ) {
     let ids = first_id..first_id + 10;
-    let ready = claims::ready(&place.vault(), partner, ids, claims).unwrap();
+    let ready = claims::ready(&place.vault(), partner, now_ms, ids, claims).unwrap();
     place
         .with_db(async |db| db.write(move |tx| claims::keep(tx, &ready, now_ms)).await)
         .await;
@@ -92,6 +92,14 @@ async fn past_illnesses_are_taken_in_and_corrected() {
     assert_eq!(known(&place, NUMBER).await, ["高血压"]);
     let acts = "SELECT COUNT(*) FROM operator_audit WHERE action = 'illness.import'";
     assert_eq!(place.number(acts).await, 4);
+
+    // For one service what stands for all can't be corrected, and he who tried is told.
+    let in_vain =
+        format!("idcard,illness_name,serviceId,past_illness_check\n{NUMBER},高血压,100005,0\n");
+    std::fs::write(place.path().join("vain.csv"), in_vain).unwrap();
+    let said = run(&mut place.banyan(&["illness", "import", "vain.csv"])).success();
+    assert!(said.contains("另有 1 行未能更正"), "{said}");
+    assert_eq!(known(&place, NUMBER).await, ["高血压"]);
 
     std::fs::write(place.path().join("number"), format!("{NUMBER}\n")).unwrap();
     let number = std::fs::File::open(place.path().join("number")).unwrap();

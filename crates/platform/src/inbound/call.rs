@@ -25,6 +25,8 @@ pub struct Call<'a> {
     pub interface: Interface,
     /// When the call came.
     pub now_ms: i64,
+    /// When its message was made: its signed time, or else when it came.
+    pub said_ms: i64,
     /// What tells the message's signature from any other; `None` where it has none.
     pub signature: Option<Sm3Digest>,
     /// What came beside it.

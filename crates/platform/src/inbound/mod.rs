@@ -328,6 +328,11 @@ async fn pass(
         partner,
         interface,
         now_ms,
+        // What nobody signed says nothing about the order of things.
+        said_ms: passing
+            .signature
+            .and(passing.timestamp_ms)
+            .unwrap_or(now_ms),
         signature: passing.signature,
         beside: passing.beside,
     };

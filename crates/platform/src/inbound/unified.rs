@@ -2,7 +2,8 @@
 //!
 //! A channel is known by its appid. Before anything is opened, the appsecret and the token are looked
 //! at as its level asks; then come signature, replay guard, grant, rate and room, which are those of
-//! [`super`]. Refusals have the shape of answers.
+//! [`super`]. Refusals have the shape of answers, and go back as answers do: under the secret that opened
+//! the message, in its manner. What did not open shows neither, so it is answered without an envelope.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -14,6 +15,7 @@ use banyan_protocol::dictionaries::SignType;
 use banyan_protocol::envelope::fjs::{self, Level, Told, answer, call, member};
 use banyan_protocol::envelope::{Envelope, EnvelopeFault, Environment, Secret};
 use banyan_protocol::result_code::ResultCode;
+use banyan_protocol::wire::FieldFault;
 use banyan_store::supplement::tokens;
 use bytes::Bytes;
 use subtle::ConstantTimeEq as _;
@@ -36,45 +38,45 @@ pub async fn receive(app: &App, body: Bytes) -> Reply {
     let Entered {
         caller,
         funid,
-        opened,
+        door,
     } = entered;
-    let interface = Interface::at_funid(&funid);
-    let authentic = opened.is_ok();
-    let signature = opened
-        .as_ref()
-        .ok()
-        .and_then(|(_, opened)| opened.signature);
-    let (secret, manner, done) = match opened {
-        Err(refusal) => {
+    let interface = funid.as_deref().ok().and_then(Interface::at_funid);
+    let (heard, authentic, done) = match door {
+        Door::Shut { refusal, heard } => {
             if let Some(interface) = interface {
                 advise(&caller.partner, interface, &refusal, now_ms);
             }
-            let secret = caller.newest.clone();
-            (secret, fjs::Manner::FIRST, Err(refusal))
+            (heard, None, Err(refusal))
         }
-        Ok((secret, opened)) => {
-            if signature.is_some() {
-                keep_dialect(app, &caller.partner, opened.manner.dialect, now_ms).await;
+        Door::Open(heard) => {
+            let call = &heard.call;
+            if call.signature.is_some() {
+                keep_dialect(app, &caller.partner, call.manner.dialect, now_ms).await;
             }
-            let business = opened.business.as_deref();
-            let passing = Passing {
-                signature,
-                timestamp_ms: opened.timestamp_ms,
-                business,
-                beside: Beside::default(),
+            let done = match (&funid, &call.business) {
+                (Err(fault), _) | (_, Err(fault)) => Err(fault.clone().into()),
+                (_, Ok(None)) => Err(Refusal::field(member::ENCDATA, "不可缺少")),
+                (Ok(_), Ok(Some(business))) => match interface {
+                    None => Err(unknown_funid(app)),
+                    Some(interface) => {
+                        let passing = Passing {
+                            signature: call.signature,
+                            timestamp_ms: call.timestamp_ms,
+                            business: Some(business),
+                            beside: Beside::default(),
+                        };
+                        pass(app, interface, &caller.partner, passing, now_ms).await
+                    }
+                },
             };
-            let done = match interface {
-                _ if business.is_none() => Err(Refusal::field(member::ENCDATA, "不可缺少")),
-                None => Err(unknown_funid(app)),
-                Some(interface) => pass(app, interface, &caller.partner, passing, now_ms).await,
-            };
-            (secret, opened.manner, done)
+            let authentic = interface.map(|interface| (interface, call.signature));
+            (Some(heard), authentic, done)
         }
     };
     let spoken_of = interface.unwrap_or(Interface::Ci00030001);
     let done = done.map_err(|refusal| told(app, refusal, spoken_of, Some(&caller.partner)));
-    let reply = caller.answer(app, secret, manner, &done).await;
-    if let (Err(refusal), Some(interface), true) = (&done, interface, authentic) {
+    let reply = caller.answer(app, heard, &done).await;
+    if let (Err(refusal), Some((interface, signature))) = (&done, authentic) {
         journal_refusal(app, interface, &caller.partner, refusal, now_ms, signature).await;
     }
     let code = done
@@ -109,28 +111,56 @@ pub fn unsigned_refusal(refusal: &Refusal, now_ms: i64) -> String {
 /// Somebody we know by his appid, and what he sent.
 struct Entered {
     caller: Caller,
-    funid: String,
-    opened: Result<(Arc<Secret>, fjs::OpenedCall), Refusal>,
+    funid: Result<String, FieldFault>,
+    door: Door,
+}
+
+/// Whether a message is let in.
+enum Door {
+    /// It is: its maker is entitled, and it opened.
+    Open(Heard),
+    /// It is not.
+    Shut {
+        refusal: Refusal,
+        /// What could be opened nevertheless, so that its maker can read why.
+        heard: Option<Heard>,
+    },
+}
+
+/// A message that opened, and the secret under which it did.
+struct Heard {
+    secret: Arc<Secret>,
+    call: fjs::OpenedCall,
 }
 
 async fn enter(app: &App, body: &Bytes, now_ms: i64) -> Result<Entered, Refusal> {
     let envelope = Envelope::parse(body)?;
     let caller = Caller::recognise(app, &envelope, now_ms).await?;
-    let funid = envelope.get(member::FUNID).unwrap_or_default().to_owned();
-    let entitled = async {
-        envelope.required(member::FUNID)?;
-        caller.show_secret(&envelope, now_ms)?;
-        caller.show_token(app, &envelope, now_ms).await
+    let door = match caller.entitled(app, &envelope, now_ms).await {
+        Ok(()) => {
+            let opened = if caller.is_slow() {
+                caller.open_aside(app, body.clone(), now_ms).await
+            } else {
+                caller.open(&envelope, &*app.world.random, now_ms)
+            };
+            opened.map_or_else(
+                |refusal| Door::Shut {
+                    refusal,
+                    heard: None,
+                },
+                Door::Open,
+            )
+        }
+        Err(refusal) => Door::Shut {
+            refusal,
+            heard: caller.overhear(&envelope, &*app.world.random, now_ms),
+        },
     };
-    let opened = match entitled.await {
-        Ok(()) if caller.is_slow() => caller.open_aside(app, body.clone(), now_ms).await,
-        Ok(()) => caller.open(&envelope, &*app.world.random, now_ms),
-        Err(refusal) => Err(refusal),
-    };
+    let funid = envelope.required(member::FUNID).map(str::to_owned);
     Ok(Entered {
         caller,
         funid,
-        opened,
+        door,
     })
 }
 
@@ -139,8 +169,6 @@ async fn enter(app: &App, body: &Bytes, now_ms: i64) -> Result<Entered, Refusal>
 pub(super) struct Caller {
     pub(super) partner: Arc<Partner>,
     pub(super) channel: Arc<InsurerChannel>,
-    /// The secret in use.
-    pub(super) newest: Arc<Secret>,
 }
 
 impl Caller {
@@ -159,28 +187,34 @@ impl Caller {
             .filter(|partner| partner.active)
             .ok_or_else(unknown)?;
         let channel = partner.channel.clone().ok_or_else(unknown)?;
-        let newest = partner
-            .secrets(now_ms)
-            .next()
-            .cloned()
-            .ok_or_else(|| Refusal::ours(format!("partner {app_id} has no live secret")))?;
+        if partner.secrets(now_ms).next().is_none() {
+            let fault = format!("partner {app_id} has no live secret");
+            return Err(Refusal::ours(fault));
+        }
         if channel.speech.level == Level::Secret && app.environment == Environment::Production {
             return Err(Refusal::caller(
                 ResultCode::NotGranted,
                 "该渠道的安全等级为 1（明文），仅测试环境可用，请联系平台调整",
             ));
         }
-        Ok(Self {
-            partner,
-            channel,
-            newest,
-        })
+        Ok(Self { partner, channel })
+    }
+
+    /// Looks at what the channel's level asks for before anything is opened.
+    async fn entitled(
+        &self,
+        app: &App,
+        envelope: &Envelope<'_>,
+        now_ms: i64,
+    ) -> Result<(), Refusal> {
+        self.show_secret(envelope, now_ms)?;
+        self.show_token(app, envelope, now_ms).await
     }
 
     /// Looks at the appsecret: below level 3 it must be there, and anywhere it must be right.
     fn show_secret(&self, envelope: &Envelope<'_>, now_ms: i64) -> Result<(), Refusal> {
         let signed = self.channel.speech.level >= Level::Signed;
-        if signed && envelope.get(member::APPSECRET).is_none() {
+        if signed && envelope.get(member::APPSECRET).is_none_or(str::is_empty) {
             return Ok(());
         }
         self.right_secret(envelope.required(member::APPSECRET)?, now_ms)
@@ -215,8 +249,10 @@ impl Caller {
         if self.channel.speech.level < Level::Token {
             return Ok(());
         }
-        let shown = envelope.required(member::TOKEN)?;
         self.may_be_wrong(now_ms)?;
+        let shown = envelope
+            .required(member::TOKEN)
+            .inspect_err(|_| self.was_wrong(now_ms))?;
         let holds = match Token::parse(shown) {
             None => false,
             Some(token) => {
@@ -266,12 +302,15 @@ impl Caller {
         envelope: &Envelope<'_>,
         random: &dyn Randomness,
         now_ms: i64,
-    ) -> Result<(Arc<Secret>, fjs::OpenedCall), Refusal> {
+    ) -> Result<Heard, Refusal> {
         let speech = &self.channel.speech;
         let mut fault = None;
         for secret in self.partner.secrets(now_ms) {
             match call::open(envelope, speech, secret, self.partner.dialect(), random) {
-                Ok(opened) => return Ok((secret.clone(), opened)),
+                Ok(call) => {
+                    let secret = secret.clone();
+                    return Ok(Heard { secret, call });
+                }
                 Err(malformed @ EnvelopeFault::Malformed(_)) => return Err(malformed.into()),
                 Err(EnvelopeFault::BadSignature) => fault = Some(EnvelopeFault::BadSignature),
                 Err(other) => fault = fault.or(Some(other)),
@@ -282,12 +321,7 @@ impl Caller {
 
     /// [`Caller::open`] beside the runtime's threads: the envelope is read again there, which costs
     /// little beside an operation with a private key.
-    async fn open_aside(
-        &self,
-        app: &App,
-        body: Bytes,
-        now_ms: i64,
-    ) -> Result<(Arc<Secret>, fjs::OpenedCall), Refusal> {
+    async fn open_aside(&self, app: &App, body: Bytes, now_ms: i64) -> Result<Heard, Refusal> {
         let (caller, random) = (self.clone(), app.world.random.clone());
         aside(true, move || {
             let envelope = Envelope::parse(&body)?;
@@ -296,12 +330,27 @@ impl Caller {
         .await?
     }
 
-    /// Seals what goes back, in the caller's own manner.
+    /// [`Caller::open`] for somebody who is refused whatever he says, only to learn how to tell him.
+    /// Anybody who knows an appid comes this far: it never costs an operation with a private key,
+    /// and no more often than somebody may be wrong.
+    fn overhear(
+        &self,
+        envelope: &Envelope<'_>,
+        random: &dyn Randomness,
+        now_ms: i64,
+    ) -> Option<Heard> {
+        if self.is_slow() || self.may_be_wrong(now_ms).is_err() {
+            return None;
+        }
+        self.open(envelope, random, now_ms).ok()
+    }
+
+    /// Seals what goes back, under the secret and in the manner of what was heard; without an envelope
+    /// where nothing was.
     async fn answer(
         &self,
         app: &App,
-        secret: Arc<Secret>,
-        manner: fjs::Manner,
+        heard: Option<Heard>,
         done: &Result<String, Refusal>,
     ) -> Reply {
         let (code, message, data, status) = match done {
@@ -311,9 +360,19 @@ impl Caller {
                 (refusal.code.code(), &*refusal.message, None, status)
             }
         };
+        let timestamp_ms = app.now_ms();
+        let Some(Heard { secret, call }) = heard else {
+            let told = Told {
+                code,
+                message,
+                data: data.as_deref(),
+                timestamp_ms,
+            };
+            let body = told.bare();
+            return Reply { status, body };
+        };
         let (code, message) = (code.to_owned(), message.to_owned());
         let (channel, random) = (self.channel.clone(), app.world.random.clone());
-        let timestamp_ms = app.now_ms();
         let sealed = aside(self.is_slow(), move || {
             let told = Told {
                 code: &code,
@@ -321,7 +380,7 @@ impl Caller {
                 data: data.as_deref(),
                 timestamp_ms,
             };
-            told.seal(&channel.speech, &secret, manner, &*random)
+            told.seal(&channel.speech, &secret, call.manner, &*random)
         })
         .await;
         match sealed {

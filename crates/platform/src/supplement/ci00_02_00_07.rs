@@ -7,7 +7,7 @@ use banyan_store::journal;
 use banyan_store::supplement::payments::{self, FIELDS, Payment};
 use banyan_store::supplement::{Named, content::Content};
 
-use super::{channel, own_service, weighed, year_of};
+use super::{channel, note_overtaken, own_service, weighed, year_of};
 use crate::inbound::call::{About, Call};
 use crate::refusal::Refusal;
 
@@ -31,7 +31,7 @@ pub async fn handle(call: &Call<'_>, request: CashPaymentRequest) -> Result<(), 
     };
     let ids = app.ids.take(1).await?;
     let payments = std::slice::from_ref(&payment);
-    let ready = payments::ready(&app.vault, call.partner.id, ids, payments)?;
+    let ready = payments::ready(&app.vault, call.partner.id, call.said_ms, ids, payments)?;
     let entry = call
         .entry(About {
             person: None,
@@ -40,11 +40,14 @@ pub async fn handle(call: &Call<'_>, request: CashPaymentRequest) -> Result<(), 
         })
         .await?;
     let now_ms = call.now_ms;
-    app.db
-        .write(move |tx| -> Result<(), StoreError> {
-            payments::keep(tx, &ready, now_ms)?;
-            journal::append(tx, std::slice::from_ref(&entry))
+    let kept = app
+        .db
+        .write(move |tx| -> Result<_, StoreError> {
+            let kept = payments::keep(tx, &ready, now_ms)?;
+            journal::append(tx, std::slice::from_ref(&entry))?;
+            Ok(kept)
         })
         .await?;
+    note_overtaken(call, &kept);
     Ok(())
 }

@@ -8,7 +8,7 @@ use banyan_store::supplement::claims::{self, FIELDS, Left};
 use banyan_store::supplement::{Named, content::Content};
 use banyan_store::vault::Vault;
 
-use super::{channel, own_service, weighed};
+use super::{channel, note_overtaken, own_service, weighed};
 use crate::inbound::call::{About, Call};
 use crate::refusal::Refusal;
 
@@ -34,7 +34,7 @@ pub async fn handle(call: &Call<'_>, request: ClaimsRequest) -> Result<(), Refus
         .map(|claim| kept(&app.vault, claim))
         .collect();
     let ids = app.ids.take(rows.max(1)).await?;
-    let ready = claims::ready(&app.vault, call.partner.id, ids, &claims)?;
+    let ready = claims::ready(&app.vault, call.partner.id, call.said_ms, ids, &claims)?;
     let entry = call
         .entry(About {
             person: None,
@@ -43,12 +43,15 @@ pub async fn handle(call: &Call<'_>, request: ClaimsRequest) -> Result<(), Refus
         })
         .await?;
     let now_ms = call.now_ms;
-    app.db
-        .write(move |tx| -> Result<(), StoreError> {
-            claims::keep(tx, &ready, now_ms)?;
-            journal::append(tx, std::slice::from_ref(&entry))
+    let kept = app
+        .db
+        .write(move |tx| -> Result<_, StoreError> {
+            let kept = claims::keep(tx, &ready, now_ms)?;
+            journal::append(tx, std::slice::from_ref(&entry))?;
+            Ok(kept)
         })
         .await?;
+    note_overtaken(call, &kept);
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! brings along is a starting point, for every product defines past illnesses in its own terms.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use banyan_protocol::crypto::sm3;
@@ -22,6 +23,8 @@ pub struct IllnessMap {
     /// Spans of three-character codes, or one code with what follows its point.
     codes: Vec<(Span, usize)>,
     names: BTreeMap<String, usize>,
+    /// Into how many pieces the separators of lists would cut the longest of the names.
+    most_pieces: usize,
 }
 
 /// Why a table can't be used: Chinese, for the operator who wrote it.
@@ -83,6 +86,7 @@ impl IllnessMap {
             categories: Vec::new(),
             codes: Vec::new(),
             names: BTreeMap::new(),
+            most_pieces: 1,
         };
         for row in table.category {
             let place = map.categories.len();
@@ -91,6 +95,7 @@ impl IllnessMap {
                 if folded.is_empty() || map.names.insert(folded, place).is_some() {
                     return Err(MapFault::Name(name.clone()));
                 }
+                map.most_pieces = map.most_pieces.max(pieces(name).len());
             }
             for code in &row.codes {
                 let span = Span::parse(code).ok_or_else(|| MapFault::Code {
@@ -140,7 +145,26 @@ impl IllnessMap {
     /// The categories that names mean, where they are exactly names of the table.
     #[must_use]
     pub fn of_names(&self, names: &str) -> Vec<&str> {
-        self.chosen(parts(names).filter_map(|name| self.names.get(&folded(name)).copied()))
+        let each = self.each_name(names).into_iter();
+        self.chosen(each.filter_map(Result::ok))
+    }
+
+    /// The categories of a list of which each name must be one of the table; `Err` with those that are
+    /// none, and whether all of them are.
+    ///
+    /// # Errors
+    /// See [`NoNames`].
+    pub fn of_known_names<'a>(&self, names: &'a str) -> Result<Vec<&str>, NoNames<'a>> {
+        let each = self.each_name(names);
+        let all = each.len();
+        let unknown: Vec<&str> = each.iter().copied().filter_map(Result::err).collect();
+        if unknown.is_empty() {
+            return Ok(self.chosen(each.into_iter().filter_map(Result::ok)));
+        }
+        Err(NoNames {
+            are_all: unknown.len() == all,
+            unknown,
+        })
     }
 
     /// The categories of a case: by its diagnoses' codes, and by the name of the past illness where
@@ -162,6 +186,30 @@ impl IllnessMap {
         categories.into_iter().map(str::to_owned).collect()
     }
 
+    /// The names of a list: each the place of its category, or the text that is no name. A name may
+    /// hold what otherwise stands between names, so the longest run of pieces that is one counts.
+    fn each_name<'a>(&self, list: &'a str) -> Vec<Result<usize, &'a str>> {
+        if let Some(place) = self.names.get(&folded(list)) {
+            return vec![Ok(*place)];
+        }
+        let pieces = pieces(list);
+        let mut left = &*pieces;
+        let mut each = Vec::new();
+        while let [first, ..] = left {
+            let longest = left.len().min(self.most_pieces);
+            let run = left[..longest].iter().enumerate().rev();
+            let found = run.into_iter().find_map(|(nth, last)| {
+                let name = list.get(first.start..last.end)?;
+                let place = self.names.get(&folded(name))?;
+                Some((nth + 1, *place))
+            });
+            let unknown = || list.get(first.clone()).unwrap_or_default().trim();
+            each.push(found.map(|(_, place)| place).ok_or_else(unknown));
+            left = &left[found.map_or(1, |(length, _)| length)..];
+        }
+        each
+    }
+
     fn chosen(&self, places: impl Iterator<Item = usize>) -> Vec<&str> {
         let mut places: Vec<usize> = places.collect();
         places.sort_unstable();
@@ -171,6 +219,15 @@ impl IllnessMap {
             .filter_map(|place| self.categories.get(place));
         names.map(String::as_str).collect()
     }
+}
+
+/// What stands in a list of names and is none of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoNames<'a> {
+    /// The names that are none.
+    pub unknown: Vec<&'a str>,
+    /// Whether nothing else stands there.
+    pub are_all: bool,
 }
 
 #[derive(Deserialize)]
@@ -243,13 +300,34 @@ impl Span {
     }
 }
 
-/// What stands between separators, as people write lists; `+` joins a cause and what it led to.
+/// What stands between separators or white space, as people write lists of codes.
 pub(super) fn parts(text: &str) -> impl Iterator<Item = &str> {
-    text.split([
-        ',', '，', ';', '；', '、', '|', '/', '+', '*', ' ', '\u{3000}', '\n', '\t',
-    ])
-    .map(str::trim)
-    .filter(|part| !part.is_empty())
+    text.split(|letter| is_separator(letter) || letter.is_whitespace())
+        .filter(|part| !part.is_empty())
+}
+
+/// Where what stands between separators begins and ends, as people write lists of names. A list may
+/// have lines; within a line white space separates nothing, for `无 高血压` is not `高血压`.
+fn pieces(list: &str) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut begin = 0;
+    let between = |letter| is_separator(letter) || letter == '\n';
+    for (end, separator) in list.match_indices(between).chain([(list.len(), "")]) {
+        let piece = list.get(begin..end).unwrap_or_default();
+        if !piece.trim().is_empty() {
+            pieces.push(begin..end);
+        }
+        begin = end + separator.len();
+    }
+    pieces
+}
+
+/// What people write between names or codes; `+` and `†` join a cause to what it led to, `*`.
+const fn is_separator(letter: char) -> bool {
+    matches!(
+        letter,
+        ',' | '，' | ';' | '；' | '、' | '|' | '｜' | '/' | '／' | '+' | '＋' | '*' | '＊' | '†'
+    )
 }
 
 fn folded(name: &str) -> String {
@@ -276,6 +354,14 @@ mod tests {
             ("K70.300", vec!["肝硬化及肝衰竭"]),
             ("K70.1", vec![]),
             ("N08.3*E14.2+", vec!["糖尿病"]),
+            ("E14.2†N08.3＊ I10＋", vec!["高血压", "糖尿病"]),
+            ("I63.9", vec!["脑卒中"]),
+            ("I69.3", vec!["脑卒中"]),
+            // A narrowed artery and an aneurysm that did not burst are no stroke.
+            ("I65.2 I66.9 I67.1 I68.0", vec![]),
+            ("Z51.0", vec!["恶性肿瘤"]),
+            ("Z51.103", vec!["恶性肿瘤"]),
+            ("Z51.5", vec![]),
             ("mainDiagCode", vec![]),
             ("肺癌", vec![]),
             ("C3", vec![]),
@@ -293,7 +379,13 @@ mod tests {
             map.of_case("", "", "糖尿病、高血压病"),
             ["糖尿病", "高血压"]
         );
-        assert_eq!(map.of_case("", "", "无高血压"), [""; 0]);
+        for other in ["无高血压", "无 高血压", "糖尿病 高血压"] {
+            assert_eq!(map.of_case("", "", other), [""; 0], "{other}");
+        }
+        assert_eq!(
+            map.of_case("", "", "2 型糖尿病\n高血压病"),
+            ["糖尿病", "高血压"]
+        );
         assert_eq!(
             map.of_case("", "J00", "高血压"),
             [""; 0],
@@ -301,6 +393,42 @@ mod tests {
         );
         assert_eq!(map.of_case("C50", "I10", ""), ["恶性肿瘤", "高血压"]);
         assert_eq!(map.of_case("C50", "C50", "癌症"), ["恶性肿瘤"]);
+    }
+
+    #[test]
+    fn a_name_may_hold_what_separates_names() {
+        let map = IllnessMap::parse(
+            "source = \"s\"\nversion = \"1\"\n\
+             [[category]]\nname = \"肝硬化/肝衰竭\"\ncodes = []\nnames = [\"肝硬化\"]\n\
+             [[category]]\nname = \"冠心病、心梗 + 支架*\"\ncodes = []\n\
+             [[category]]\nname = \"高血压\"\ncodes = []\n",
+        )
+        .unwrap();
+        let (liver, heart) = ("肝硬化/肝衰竭", "冠心病、心梗 + 支架*");
+        for (list, categories) in [
+            (liver, vec![liver]),
+            ("肝硬化／肝衰竭", vec![liver]),
+            ("肝硬化", vec![liver]),
+            (heart, vec![heart]),
+            ("高血压、肝硬化/肝衰竭；肝硬化", vec![liver, "高血压"]),
+            ("肝硬化/高血压", vec![liver, "高血压"]),
+            ("肝衰竭", vec![]),
+        ] {
+            assert_eq!(map.of_names(list), categories, "{list}");
+        }
+        assert_eq!(
+            map.of_known_names("高血压/肝硬化"),
+            Ok(vec![liver, "高血压"])
+        );
+        let fault = |list| map.of_known_names(list).unwrap_err();
+        assert_eq!(
+            fault("高血压、 肝衰竭 "),
+            NoNames {
+                unknown: vec!["肝衰竭"],
+                are_all: false,
+            }
+        );
+        assert!(fault("肝衰竭、无 高血压").are_all);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use banyan_store::vault::Vault;
 use serde::{Deserialize, Serialize};
 
 use super::export::pseudonym;
-use super::icd10::{IllnessMap, parts};
+use super::icd10::{IllnessMap, NoNames, parts};
 use crate::admin::{AdminError, Desk};
 use crate::importing::{ImportError, ReportLine, Standing, report};
 use crate::resident_number;
@@ -66,6 +66,9 @@ pub struct Counts {
     pub ended: u64,
     /// Ended nothing, but keep it away.
     pub denied: u64,
+    /// Would correct for one service what stands for all, and do not.
+    #[serde(default)]
+    pub standing: u64,
     /// Not a record.
     pub bad: u64,
 }
@@ -90,13 +93,14 @@ pub struct Batch {
 }
 
 impl Import {
-    /// Takes up the import of the file with this digest.
+    /// Takes up the import of the file with this digest by this table; by another one the same file may
+    /// say something else, and is taken in anew.
     ///
     /// # Errors
     /// Any [`StoreError`].
-    pub async fn open(desk: &Desk, file: &[u8; 32]) -> Result<Self, StoreError> {
+    pub async fn open(desk: &Desk, map: &IllnessMap, file: &[u8; 32]) -> Result<Self, StoreError> {
         // The same file may have been taken in as persons.
-        let file = sm3::digest_parts(&[b"past illnesses", file]);
+        let file = sm3::digest_parts(&[b"past illnesses", file, map.code().as_bytes()]);
         Ok(Self {
             vault: desk.vault.clone(),
             clock: desk.world.clock.clone(),
@@ -177,6 +181,9 @@ impl Batch {
         for record in said.chunk_by(|one, next| one.0 == next.0) {
             let came_to = |outcome| record.iter().any(|(_, one)| *one == outcome);
             let line = record.first().map_or(0, |(line, _)| *line);
+            if came_to(Imported::StandsForAll) {
+                entries.push((line, "未更正", STANDS_FOR_ALL));
+            }
             if came_to(Imported::Added) {
                 counts.added += 1;
             } else if came_to(Imported::Ended) {
@@ -184,6 +191,11 @@ impl Batch {
             } else if came_to(Imported::Known) {
                 counts.known += 1;
                 entries.push((line, "重复", "该既往症已有登记，无新增内容"));
+            } else if came_to(Imported::StandsForAll) {
+                counts.standing += 1;
+            } else if record.iter().all(|(_, one)| *one == Imported::NoCategory) {
+                counts.bad += 1;
+                entries.push((line, "未导入", NO_CATEGORY_STANDS));
             } else {
                 counts.denied += 1;
                 entries.push((line, "已记录", "原无此登记；今后历史案件也不再据此登记"));
@@ -192,6 +204,10 @@ impl Batch {
         report(entries)
     }
 }
+
+const STANDS_FOR_ALL: &str = "该既往症的登记面向全部服务，单个服务的更正对其不生效（仅该服务自己的登记与今后的历史案件受此更正约束）；如登记有误，请将 serviceId 留空重新导入";
+const NO_CATEGORY: &str = "illness_name：不在既往症分类表中";
+const NO_CATEGORY_STANDS: &str = "illness_name：不在既往症分类表中，此人也没有这样的登记";
 
 /// What a record says, for each category that it names.
 fn checked(vault: &Vault, map: &IllnessMap, row: &Row) -> Result<Vec<Line>, String> {
@@ -216,15 +232,17 @@ fn checked(vault: &Vault, map: &IllnessMap, row: &Row) -> Result<Vec<Line>, Stri
         "0" => Says::HadNot,
         _ => return Err("past_illness_check：应为 1（有）或 0（无，用于更正）".to_owned()),
     };
-    let mut categories = Vec::new();
-    for name in parts(&row.illness_name) {
-        match map.of_names(name) {
-            none if none.is_empty() => {
-                return Err("illness_name：不在既往症分类表中".to_owned());
-            }
-            some => categories.extend(some),
+    let names = row.illness_name.trim();
+    let mut categories = match (map.of_known_names(names), says) {
+        (Ok(categories), _) => categories,
+        (Err(_), Says::Had) => return Err(NO_CATEGORY.to_owned()),
+        // What was imported under an older table can still be corrected, as it stands.
+        (Err(no_names), _) => {
+            let categories = as_they_stand(names, no_names);
+            let says = Says::HadNotAsItStands;
+            return Ok(lines(vault, row, categories, says));
         }
-    }
+    };
     for code in parts(&row.icd10) {
         match map.of_codes(code) {
             none if none.is_empty() => {
@@ -238,16 +256,32 @@ fn checked(vault: &Vault, map: &IllnessMap, row: &Row) -> Result<Vec<Line>, Stri
     if categories.is_empty() {
         return Err("illness_name 与 icd10 至少填写一项".to_owned());
     }
-    let named = Named::new(vault, idcard, &row.name);
-    Ok(categories
-        .into_iter()
+    Ok(lines(vault, row, categories, says))
+}
+
+/// The names under which something may stand that no longer has a category: the text as a whole,
+/// which may hold what separates names, and each name where none of them has one.
+fn as_they_stand<'a>(whole: &'a str, no_names: NoNames<'a>) -> Vec<&'a str> {
+    let mut names = vec![whole];
+    if no_names.are_all {
+        names.extend(no_names.unknown);
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn lines(vault: &Vault, row: &Row, categories: Vec<&str>, says: Says) -> Vec<Line> {
+    let named = Named::new(vault, row.idcard.trim(), &row.name);
+    let categories = categories.into_iter();
+    categories
         .map(|category| Line {
             named,
-            service_id: service_id.to_owned(),
+            service_id: row.service_id.trim().to_owned(),
             category: category.to_owned(),
             says,
         })
-        .collect())
+        .collect()
 }
 
 /// Longer than any number of any document.
@@ -259,7 +293,7 @@ impl Counts {
     /// Records in all.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        self.added + self.known + self.ended + self.denied + self.bad
+        self.added + self.known + self.ended + self.denied + self.standing + self.bad
     }
 }
 
@@ -284,12 +318,13 @@ impl Desk {
     /// Any [`StoreError`].
     pub async fn note_illness_import(&self, file: &str, counts: Counts) -> Result<(), AdminError> {
         let detail = format!(
-            "{} records: {} added, {} known, {} ended, {} denied, {} bad",
+            "{} records: {} added, {} known, {} ended, {} denied, {} standing for all services, {} bad",
             counts.total(),
             counts.added,
             counts.known,
             counts.ended,
             counts.denied,
+            counts.standing,
             counts.bad
         );
         self.note("illness.import", file, detail).await
@@ -353,7 +388,8 @@ mod tests {
     banyan_store::on_both_engines! {
         async fn an_import_that_broke_off_goes_on_and_corrects(db: &TestDb) {
             let desk = desk(db);
-            let mut first = Import::open(&desk, &[7; 32]).await.unwrap();
+            let map = IllnessMap::load(None).unwrap();
+            let mut first = Import::open(&desk, &map, &[7; 32]).await.unwrap();
             let bad = Record { line: 5, row: Err("列数, 有误".to_owned()) };
             let records = vec![
                 record(2, "11010519491231002X", "癌症", "", ""),
@@ -365,12 +401,12 @@ mod tests {
             assert_eq!(said, "3,重复,该既往症已有登记，无新增内容\r\n5,未导入,列数， 有误\r\n");
 
             // The program ended; the next one finds how far it came, and what it said.
-            let mut second = Import::open(&desk, &[7; 32]).await.unwrap();
+            let mut second = Import::open(&desk, &map, &[7; 32]).await.unwrap();
             assert_eq!((second.progress().records_done, &*second.progress().last_report), (4, &*said));
             let more = vec![record(6, "E12345", "", "E11", "0"), record(7, "E99999", "脑卒中", "", "0")];
             let more = commit(&mut second, more, true).await.unwrap();
             assert!(more.starts_with("7,已记录,"), "{more}");
-            let counts = Counts { added: 2, known: 1, ended: 1, denied: 1, bad: 1 };
+            let counts = Counts { added: 2, known: 1, ended: 1, denied: 1, standing: 0, bad: 1 };
             assert_eq!((second.counts(), counts.total()), (counts, 6));
             let known = past_illness::of(db, &Named::new(&desk.vault, "e12345", "张三"), &[]).await.unwrap();
             assert_eq!(known.categories, ["高血压"]);
@@ -379,9 +415,52 @@ mod tests {
 
             let late = commit(&mut first, vec![record(6, "E99999", "脑卒中", "", "")], false).await;
             assert!(matches!(late, Err(ImportError::Elsewhere)), "{late:?}");
-            assert!(Import::open(&desk, &[7; 32]).await.unwrap().progress().done);
-            assert!(!Import::open(&desk, &[8; 32]).await.unwrap().progress().done);
+            assert!(Import::open(&desk, &map, &[7; 32]).await.unwrap().progress().done);
+            assert!(!Import::open(&desk, &map, &[8; 32]).await.unwrap().progress().done);
         }
+
+        async fn by_another_table_the_same_file_is_another_import(db: &TestDb) {
+            let desk = desk(db);
+            let (old, new) = (table("老分类/旧"), table("新分类"));
+            let had = |line| record(line, "E12345", "老分类/旧", "", "");
+            let mut import = Import::open(&desk, &old, &[7; 32]).await.unwrap();
+            let batch = import.prepare(&old, vec![had(2)]);
+            import.commit(batch, true).await.unwrap();
+            let mut import = Import::open(&desk, &new, &[7; 32]).await.unwrap();
+            assert!(!import.progress().done);
+            // What the new table lacks can't be said any more, but corrected.
+            let had_not = |line, name| record(line, "E12345", name, "", "0");
+            let records = vec![had(2), had_not(3, "老分累/旧"), had_not(4, " 老分类/旧 "), had_not(5, "新分类"), had_not(6, "老分类/旧、新分类")];
+            let batch = import.prepare(&new, records);
+            let said = import.commit(batch, true).await.unwrap().to_owned();
+            let lines: Vec<&str> = said.lines().map(|line| line.rsplit_once(',').unwrap().0).collect();
+            assert_eq!(lines, ["2,未导入", "3,未导入", "5,已记录", "6,未导入"], "{said}");
+            assert!(!said.contains("老分"), "{said}");
+            let counts = Counts { ended: 1, denied: 1, bad: 3, ..Counts::default() };
+            assert_eq!((import.counts(), counts.total()), (counts, 5));
+            let known = past_illness::of(db, &Named::new(&desk.vault, "E12345", "张三"), &[]).await.unwrap();
+            assert_eq!(known.categories, [""; 0]);
+        }
+
+        async fn a_correction_for_one_service_of_what_is_for_all_is_told_so(db: &TestDb) {
+            let desk = desk(db);
+            let map = IllnessMap::load(None).unwrap();
+            let mut import = Import::open(&desk, &map, &[7; 32]).await.unwrap();
+            let mut for_one = record(3, "E12345", "高血压", "", "0");
+            for_one.row.as_mut().unwrap().service_id = "100005".to_owned();
+            let said = commit(&mut import, vec![record(2, "E12345", "高血压", "", ""), for_one], true).await.unwrap();
+            assert!(said.starts_with("3,未更正,该既往症的登记面向全部服务"), "{said}");
+            assert_eq!(import.counts(), Counts { added: 1, standing: 1, ..Counts::default() });
+            let known = past_illness::of(db, &Named::new(&desk.vault, "E12345", "张三"), &["100005"]).await.unwrap();
+            assert_eq!(known.categories, ["高血压"]);
+        }
+    }
+
+    fn table(category: &str) -> IllnessMap {
+        IllnessMap::parse(&format!(
+            "source = \"s\"\nversion = \"1\"\n[[category]]\nname = \"{category}\"\ncodes = []\n"
+        ))
+        .unwrap()
     }
 
     #[test]

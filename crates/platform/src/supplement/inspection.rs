@@ -130,8 +130,8 @@ impl Desk {
         Ok(said)
     }
 
-    /// The deductibles that somebody's newest claim on a service left in a year; `None` where there
-    /// is no claim.
+    /// The deductibles that are left to somebody on a service in a year, as [`claims::left`] reads them;
+    /// `None` where there is no claim.
     ///
     /// # Errors
     /// Any [`StoreError`].

@@ -29,7 +29,8 @@ pub(crate) mod reading;
 pub mod xy00_00_00_03;
 
 use banyan_protocol::result_code::ResultCode;
-use banyan_protocol::supplement::Faults;
+use banyan_protocol::supplement::{Faults, moment_ms};
+use banyan_store::supplement::{Kept, What};
 
 use crate::directory::InsurerChannel;
 use crate::inbound::call::Call;
@@ -76,12 +77,45 @@ fn weighed(
     Ok(Some(note))
 }
 
-/// The year of a moment that was written `yyyy-MM-dd ..`; empty where it is none.
+/// Notes where a message said less than it seemed to: what it repeats was overtaken by a later one.
+fn note_overtaken(call: &Call<'_>, kept: &[Kept]) {
+    let overtaken = kept.iter().filter(|kept| kept.what == What::Overtaken);
+    let count = overtaken.count();
+    if count > 0 {
+        tracing::info!(
+            partner = &*call.partner.app_id,
+            interface = call.interface.code(),
+            count,
+            said_ms = call.said_ms,
+            "records keep what was said of them later than this message"
+        );
+    }
+}
+
+/// The year of a moment or a day; empty where it is none.
 fn year_of(said: Option<&str>) -> String {
-    let year = said
+    said.filter(|text| moment_ms(text).is_some())
         .and_then(|text| text.split_once('-'))
-        .map(|(year, _)| year);
-    year.filter(|year| year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()))
+        .map(|(year, _)| year.to_owned())
         .unwrap_or_default()
-        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::year_of;
+
+    #[test]
+    fn what_is_no_time_has_no_year() {
+        for (said, year) in [
+            ("2025-01-10 18:33:21", "2025"),
+            ("2025-12-31", "2025"),
+            ("2025-99-01", ""),
+            ("2025-02-30", ""),
+            ("2025", ""),
+            ("closeTime3", ""),
+        ] {
+            assert_eq!(year_of(Some(said)), year, "{said}");
+        }
+        assert_eq!(year_of(None), "");
+    }
 }

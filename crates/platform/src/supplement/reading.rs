@@ -7,7 +7,7 @@ use banyan_store::vault::Vault;
 
 use super::icd10::IllnessMap;
 
-/// What a case that was kept means by this table.
+/// What a case means by this table.
 pub(crate) fn learnt(vault: &Vault, map: &IllnessMap, content: &Content) -> Learnt {
     let said = |field| content.get(cases::FIELDS, field).unwrap_or_default();
     Learnt {

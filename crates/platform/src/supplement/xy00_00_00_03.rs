@@ -11,7 +11,7 @@ use banyan_store::journal;
 use banyan_store::supplement::past_illness::Origin;
 use banyan_store::supplement::{Named, cases, content::Content, medicine_box};
 
-use super::{channel, own_service, weighed, year_of};
+use super::{channel, note_overtaken, own_service, reading, weighed, year_of};
 use crate::app::App;
 use crate::inbound::call::{About, Call};
 use crate::refusal::Refusal;
@@ -62,36 +62,44 @@ async fn keep_cases(
         by_whom: &call.partner.app_id,
         map_version: app.illnesses.origin().1,
     };
-    let ready = cases::ready(&app.vault, call.partner.id, origin, ids, &cases)?;
+    let ready = cases::ready(
+        &app.vault,
+        call.partner.id,
+        call.said_ms,
+        origin,
+        ids,
+        &cases,
+    )?;
     let entry = call
         .entry(about(Topic::HmbExtInfo, rows.len(), note))
         .await?;
     let now_ms = call.now_ms;
-    app.db
-        .write(move |tx| -> Result<(), StoreError> {
-            cases::keep(tx, &ready, now_ms)?;
-            journal::append(tx, std::slice::from_ref(&entry))
+    let kept = app
+        .db
+        .write(move |tx| -> Result<_, StoreError> {
+            let kept = cases::keep(tx, &ready, now_ms)?;
+            journal::append(tx, std::slice::from_ref(&entry))?;
+            Ok(kept)
         })
         .await?;
+    note_overtaken(call, &kept);
     Ok(())
 }
 
 fn kept_case(app: &App, case: &HistoricalCase) -> cases::Case {
-    let (number, name) = (case.insuredCertno.expose(), case.insuredName.expose());
+    let content = Content::of(cases::FIELDS, |field| case.said(field));
+    // As it is read again when the table of diagnoses is replaced.
+    let learnt = reading::learnt(&app.vault, &app.illnesses, &content);
     cases::Case {
-        service_id: case.serviceId.as_str().to_owned(),
+        service_id: learnt.service_id,
         case_no: case.caseNo.as_str().to_owned(),
         invoice_num: case.invoiceNum.as_str().to_owned(),
-        named: Named::new(&app.vault, number.as_str(), name.as_str()),
+        named: learnt.named,
         year: year_of(case.closeTime.filled()),
         invoice_fen: case.invoiceAmt.filled().and_then(fen),
         paid_fen: case.compenAmt.filled().and_then(fen),
-        illnesses: app.illnesses.of_case(
-            case.mainDiagCode.filled().unwrap_or_default(),
-            case.previousIllnessCode.filled().unwrap_or_default(),
-            case.previousIllnessName.filled().unwrap_or_default(),
-        ),
-        content: Content::of(cases::FIELDS, |field| case.said(field)),
+        illnesses: learnt.categories,
+        content,
     }
 }
 
@@ -117,17 +125,20 @@ async fn keep_orders(
         })
         .collect();
     let ids = app.ids.take(rows.len()).await?;
-    let ready = medicine_box::ready(&app.vault, call.partner.id, ids, &orders)?;
+    let ready = medicine_box::ready(&app.vault, call.partner.id, call.said_ms, ids, &orders)?;
     let entry = call
         .entry(about(Topic::HmbYyxInfo, rows.len(), note))
         .await?;
     let now_ms = call.now_ms;
-    app.db
-        .write(move |tx| -> Result<(), StoreError> {
-            medicine_box::keep(tx, &ready, now_ms)?;
-            journal::append(tx, std::slice::from_ref(&entry))
+    let kept = app
+        .db
+        .write(move |tx| -> Result<_, StoreError> {
+            let kept = medicine_box::keep(tx, &ready, now_ms)?;
+            journal::append(tx, std::slice::from_ref(&entry))?;
+            Ok(kept)
         })
         .await?;
+    note_overtaken(call, &kept);
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use cms::enveloped_data::{
     EncryptedContentInfo, EnvelopedData, KeyTransRecipientInfo, RecipientIdentifier, RecipientInfo,
     RecipientInfos,
 };
+use subtle::{Choice, ConditionallySelectable as _};
 use x509_cert::Certificate as X509;
 
 use super::rsa::{BadKey, PrivateKey, PublicKey};
@@ -125,6 +126,10 @@ impl Certificate {
 
 /// What somebody put in for the holder of this key.
 ///
+/// Whether a key under RSA had the right padding must not show, not even by the time that it takes
+/// (RFC 3218): every recipient's key is decrypted, and where none is ours the content is opened
+/// nevertheless, under a key that randomness gives.
+///
 /// # Errors
 /// One error for whatever is wrong with it.
 pub fn decrypt(
@@ -151,6 +156,11 @@ pub fn decrypt(
         .as_ref()
         .and_then(|iv| iv.decode_as().ok())
         .ok_or(NotDecryptable)?;
+    // What anybody can see to be wrong is refused before the private key is used.
+    let cipher = ContentCipher::of(content.content_enc_alg.oid).ok_or(NotDecryptable)?;
+    let mut content_key = vec![0; cipher.key_bytes()];
+    random.fill(&mut content_key);
+    let mut is_found = Choice::from(0);
     let recipients = enveloped.recip_infos.0.iter().take(MOST_RECIPIENTS);
     for recipient in recipients {
         let RecipientInfo::Ktri(recipient) = recipient else {
@@ -161,37 +171,65 @@ pub fn decrypt(
         }
         // The recipient's name is not looked at: a certificate that was renewed over the same key
         // has another serial number.
-        let opened = key
-            .decrypt(recipient.enc_key.as_bytes(), random)
-            .ok()
-            .and_then(|key| open_content(content.content_enc_alg.oid, &key, iv.as_bytes(), sealed));
-        if let Some(plaintext) = opened {
-            return Ok(plaintext);
+        let opened = key.decrypt(recipient.enc_key.as_bytes(), random);
+        let fits = opened
+            .as_ref()
+            .is_ok_and(|opened| opened.len() == content_key.len());
+        let opened = opened.unwrap_or_default();
+        let is_first = Choice::from(u8::from(fits)) & !is_found;
+        for (nth, byte) in content_key.iter_mut().enumerate() {
+            byte.conditional_assign(opened.get(nth).unwrap_or(&0), is_first);
         }
+        is_found |= is_first;
     }
-    Err(NotDecryptable)
+    cipher
+        .open(&content_key, iv.as_bytes(), sealed)
+        .ok_or(NotDecryptable)
 }
 
-fn open_content(
-    algorithm: ObjectIdentifier,
-    key: &[u8],
-    iv: &[u8],
-    sealed: &[u8],
-) -> Option<Vec<u8>> {
-    macro_rules! open {
-        ($cipher:ty) => {
-            cbc::Decryptor::<$cipher>::new_from_slices(key, iv)
-                .ok()?
-                .decrypt_padded_vec::<Pkcs7>(sealed)
-                .ok()
-        };
+/// A cipher that contents come in.
+#[derive(Clone, Copy)]
+enum ContentCipher {
+    Aes128,
+    Aes192,
+    Aes256,
+    Sm4,
+}
+
+impl ContentCipher {
+    fn of(algorithm: ObjectIdentifier) -> Option<Self> {
+        match algorithm {
+            AES_128_CBC => Some(Self::Aes128),
+            AES_192_CBC => Some(Self::Aes192),
+            AES_256_CBC => Some(Self::Aes256),
+            SM4_CBC => Some(Self::Sm4),
+            _ => None,
+        }
     }
-    match algorithm {
-        AES_128_CBC => open!(Aes128),
-        AES_192_CBC => open!(Aes192),
-        AES_256_CBC => open!(Aes256),
-        SM4_CBC => open!(Sm4),
-        _ => None,
+
+    const fn key_bytes(self) -> usize {
+        match self {
+            Self::Aes128 | Self::Sm4 => 16,
+            Self::Aes192 => 24,
+            Self::Aes256 => 32,
+        }
+    }
+
+    fn open(self, key: &[u8], iv: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        macro_rules! open {
+            ($cipher:ty) => {
+                cbc::Decryptor::<$cipher>::new_from_slices(key, iv)
+                    .ok()?
+                    .decrypt_padded_vec::<Pkcs7>(sealed)
+                    .ok()
+            };
+        }
+        match self {
+            Self::Aes128 => open!(Aes128),
+            Self::Aes192 => open!(Aes192),
+            Self::Aes256 => open!(Aes256),
+            Self::Sm4 => open!(Sm4),
+        }
     }
 }
 
@@ -202,5 +240,45 @@ impl fmt::Display for Certificate {
             "{} (serial {})",
             self.name.issuer, self.name.serial_number
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = include_str!("../../../../fixtures/keys/platform.key.pem");
+    const CERTIFICATE: &str = include_str!("../../../../fixtures/keys/platform.crt.pem");
+
+    /// Gives the same byte for ever, so that a test knows the key that randomness gives.
+    #[derive(Debug)]
+    struct Sevens;
+
+    impl Randomness for Sevens {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    #[test]
+    fn a_wrong_padding_of_the_key_shows_nowhere() {
+        let key = PrivateKey::from_pem(KEY).unwrap();
+        let certificate = Certificate::from_pem(CERTIFICATE).unwrap();
+        let der = certificate.encrypt(b"content", &Sevens).unwrap();
+        assert_eq!(decrypt(&key, &der, &Sevens).unwrap(), b"content");
+        // Where the key under RSA begins, an octet string of 256 bytes.
+        let begins = der
+            .windows(4)
+            .position(|window| window == [0x04, 0x82, 0x01, 0x00])
+            .unwrap();
+        let mut spoilt = der;
+        spoilt[begins + 200] ^= 1;
+        // It goes on as if nothing were wrong, here under the very key by chance.
+        assert_eq!(decrypt(&key, &spoilt, &Sevens).unwrap(), b"content");
+        let random = crate::ambient::SystemRandomness;
+        assert_ne!(
+            decrypt(&key, &spoilt, &random).ok().as_deref(),
+            Some(&b"content"[..])
+        );
     }
 }

@@ -71,7 +71,7 @@ impl Faults {
 
 /// The moment that a text names, in milliseconds since the epoch; a day means its beginning.
 #[must_use]
-pub(super) fn moment_ms(text: &str) -> Option<i64> {
+pub fn moment_ms(text: &str) -> Option<i64> {
     let whole = match text.len() {
         10 => format!("{text} 00:00:00"),
         _ => text.to_owned(),

@@ -18,7 +18,7 @@ mod said;
 mod tests;
 pub mod xy00_00_00_03;
 
-pub use faults::{Faults, MOST_NAMED};
+pub use faults::{Faults, MOST_NAMED, moment_ms};
 pub use money::fen;
 pub use said::Said;
 

@@ -9,7 +9,7 @@ use super::Named;
 use super::content::Content;
 use super::learning::{self, Learnt};
 use super::ledger::{self, Drafts, Kept, Ledger, Page, Version, What};
-use super::past_illness::Origin;
+use super::past_illness::{Origin, hold_denials};
 use super::pruning::{self, Pruned};
 use crate::db::{ColumnType, Db, Insert, StoreError, Tx};
 use crate::ids::PartnerId;
@@ -114,19 +114,21 @@ pub struct Ready {
     map_version: String,
 }
 
-/// Seals a channel's cases; `ids` are as many or more, and `origin` is the channel as the registry's
-/// provenance names it, and the table by which the cases' illnesses were found. Takes its time, so do it before the transaction.
+/// Seals a channel's cases, said at this time; `ids` are as many or more, and `origin` is the channel as
+/// the registry's provenance names it, and the table by which the cases' illnesses were found. Takes its
+/// time, so do it before the transaction.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where there are fewer ids.
 pub fn ready(
     vault: &Vault,
     partner: PartnerId,
+    said_ms: i64,
     origin: Origin<'_>,
     mut ids: Range<i64>,
     cases: &[Case],
 ) -> Result<Ready, StoreError> {
-    let mut drafts = Drafts::new();
+    let mut drafts = Drafts::new(said_ms);
     let mut learnt = Vec::with_capacity(cases.len());
     for case in cases {
         let row = vec![
@@ -169,12 +171,13 @@ impl Ready {
 /// # Errors
 /// Any [`StoreError`].
 pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, StoreError> {
+    hold_denials(tx)?;
     let outcomes = ledger::keep(tx, &LEDGER, &ready.drafts, now_ms)?;
     let mut news: Vec<(i64, &Learnt)> = Vec::new();
     for (outcome, learnt) in outcomes.iter().zip(&ready.learnt) {
         let id = outcome.kept.id;
         match outcome.kept.what {
-            What::Same => continue,
+            What::Same | What::Overtaken => continue,
             What::New => {}
             What::Changed => {
                 if let Some(person) = &outcome.person_before {
@@ -315,6 +318,7 @@ pub(super) static LEDGER: Ledger = Ledger {
             ("version", ColumnType::I64),
             ("created_ms", ColumnType::I64),
             ("changed_ms", ColumnType::I64),
+            ("said_ms", ColumnType::I64),
         ],
         tail: "ON CONFLICT (partner_id, service_id, case_no, invoice_num) DO NOTHING",
     },

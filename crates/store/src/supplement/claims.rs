@@ -62,18 +62,19 @@ pub struct Left {
 #[derive(Debug)]
 pub struct Ready(Drafts);
 
-/// Seals a channel's claims; `ids` are as many or more. Takes its time, so do it before the
-/// transaction.
+/// Seals a channel's claims, said at this time; `ids` are as many or more. Takes its time, so do it
+/// before the transaction.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where there are fewer ids.
 pub fn ready(
     vault: &Vault,
     partner: PartnerId,
+    said_ms: i64,
     mut ids: Range<i64>,
     claims: &[Claim],
 ) -> Result<Ready, StoreError> {
-    let mut drafts = Drafts::new();
+    let mut drafts = Drafts::new(said_ms);
     for claim in claims {
         let row = vec![
             ledger::next_id(&mut ids)?.into(),
@@ -101,10 +102,12 @@ pub fn keep(tx: &mut Tx<'_>, ready: &Ready, now_ms: i64) -> Result<Vec<Kept>, St
     ledger::keep_plain(tx, &LEDGER, &ready.0, now_ms)
 }
 
-/// The deductibles that somebody's newest claim on a service left in a year, whichever channel sent
-/// it; `None` where there is no claim.
+/// The deductibles that are left to somebody on a service in a year, by his claims of whichever
+/// channel; `None` where there is no claim. For each liability the newest claim counts that names
+/// an amount, so one that names none hides nothing.
 ///
-/// The newest is the one that came last: closing times are not always times.
+/// The newest is the one that first came last, because closing times are not always times: a claim
+/// that is corrected stays in its place, and what it says of the deductible is as old as it is.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -114,21 +117,35 @@ pub async fn left(
     service_id: &str,
     year: &str,
 ) -> Result<Option<Left>, StoreError> {
-    db.query_opt(
-        "SELECT left_one_fen, left_two_fen, left_four_fen FROM supplement_claim \
-         WHERE person = $1 AND service_id = $2 AND year = $3 \
-         ORDER BY changed_ms DESC, id DESC LIMIT 1",
-        &[half(person).into(), service_id.into(), year.into()],
-        |row| {
-            Ok(Left {
-                one_fen: row.get(0)?,
-                two_fen: row.get(1)?,
-                four_fen: row.get(2)?,
-            })
-        },
-    )
-    .await
+    let claims = db
+        .query(
+            "SELECT left_one_fen, left_two_fen, left_four_fen FROM supplement_claim \
+             WHERE person = $1 AND service_id = $2 AND year = $3 \
+             ORDER BY created_ms DESC, id DESC LIMIT $4",
+            &[
+                half(person).into(),
+                service_id.into(),
+                year.into(),
+                MOST_CLAIMS.into(),
+            ],
+            |row| {
+                Ok(Left {
+                    one_fen: row.get(0)?,
+                    two_fen: row.get(1)?,
+                    four_fen: row.get(2)?,
+                })
+            },
+        )
+        .await?;
+    Ok(claims.into_iter().reduce(|newer, older| Left {
+        one_fen: newer.one_fen.or(older.one_fen),
+        two_fen: newer.two_fen.or(older.two_fen),
+        four_fen: newer.four_fen.or(older.four_fen),
+    }))
 }
+
+/// More than anybody has of one service in a year; it bounds what [`left`] reads.
+const MOST_CLAIMS: i64 = 1_000;
 
 /// What a channel's claims on a service come to in a year.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -240,6 +257,7 @@ static LEDGER: Ledger = Ledger {
             ("version", ColumnType::I64),
             ("created_ms", ColumnType::I64),
             ("changed_ms", ColumnType::I64),
+            ("said_ms", ColumnType::I64),
         ],
         tail: "ON CONFLICT (partner_id, service_id, case_no) DO NOTHING",
     },

@@ -3,7 +3,7 @@
 
 use super::Named;
 use super::cases::LEDGER;
-use super::past_illness::{INSERT, Origin, end, order, row};
+use super::past_illness::{INSERT, Origin, end, hold_denials, order, row};
 use super::pruning::Gone;
 use crate::db::{StoreError, Tx, Val};
 
@@ -18,7 +18,8 @@ pub struct Learnt {
     pub categories: Vec<String>,
 }
 
-/// Adds what cases say, each by its id, except what an operator denied; gives how many entries.
+/// Adds what cases say, each by its id, except what an operator denied; gives how many entries. The
+/// transaction has held the denials ([`hold_denials`]) since its beginning.
 pub(super) fn learn(
     tx: &mut Tx<'_>,
     cases: &[(i64, &Learnt)],
@@ -154,6 +155,7 @@ pub fn derive_again(
     map_version: &str,
     now_ms: i64,
 ) -> Result<Derived, StoreError> {
+    hold_denials(tx)?;
     let mut derived = Derived::default();
     let differing = differing(tx, cases)?;
     for case in unchanged_since(tx, &differing)? {

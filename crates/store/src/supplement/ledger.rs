@@ -12,8 +12,9 @@ use crate::db::{ColumnType, Db, Insert, Row, StoreError, Tx, Val};
 use crate::ids::PartnerId;
 use crate::vault::{Place, Vault};
 
-/// How many columns end each ledger that are not content: `version`, `created_ms`, `changed_ms`.
-const BOOKKEEPING: usize = 3;
+/// How many columns end each ledger that are not content: `version`, `created_ms`, `changed_ms`,
+/// `said_ms`.
+const BOOKKEEPING: usize = 4;
 
 /// One of the ledgers: the id, the key, what is looked up, `digest`, `sealed`, and the
 /// bookkeeping. Its statements follow from that.
@@ -44,6 +45,8 @@ pub enum What {
     Same,
     /// It was there with other content, which is now a past version.
     Changed,
+    /// It was there with other content that was said later: nothing changed.
+    Overtaken,
 }
 
 /// A record as it is read back.
@@ -83,9 +86,11 @@ pub struct Page {
     pub next: Option<i64>,
 }
 
-/// Sealed records that wait to be kept.
+/// Sealed records that wait to be kept, of one message.
 #[derive(Debug)]
 pub(super) struct Drafts {
+    /// When the message was made.
+    said_ms: i64,
     drafts: Vec<Draft>,
 }
 
@@ -102,8 +107,11 @@ pub(super) struct Outcome {
 }
 
 impl Drafts {
-    pub(super) fn new() -> Self {
-        Self { drafts: Vec::new() }
+    pub(super) const fn new(said_ms: i64) -> Self {
+        Self {
+            said_ms,
+            drafts: Vec::new(),
+        }
     }
 
     /// Seals a record; `row` is everything before `digest`.
@@ -123,7 +131,8 @@ impl Drafts {
     }
 }
 
-/// Keeps the drafts in their order; of two with the same key the later stands.
+/// Keeps the drafts in their order; of two with the same key the later stands. What was said before
+/// what stands changes nothing: it is a copy of an older message, or one that was long on its way.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -135,7 +144,7 @@ pub(super) fn keep(
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut outcomes: Vec<Option<Outcome>> = drafts.drafts.iter().map(|_| None).collect();
     for round in rounds(ledger, &drafts.drafts) {
-        let kept = keep_round(tx, ledger, &drafts.drafts, &round, now_ms)?;
+        let kept = keep_round(tx, ledger, drafts, &round, now_ms)?;
         for (place, outcome) in round.into_iter().zip(kept) {
             outcomes[place] = Some(outcome);
         }
@@ -167,7 +176,7 @@ pub(super) fn insert_alone(
     let rows: Vec<_> = drafts
         .drafts
         .iter()
-        .map(|draft| draft.full_row(now_ms))
+        .map(|draft| draft.full_row(drafts.said_ms, now_ms))
         .collect();
     tx.insert_rows(&ledger.insert, &rows)?;
     Ok(drafts.drafts.iter().map(Draft::id).collect())
@@ -265,13 +274,13 @@ fn rounds(ledger: &Ledger, drafts: &[Draft]) -> Vec<Vec<usize>> {
 fn keep_round(
     tx: &mut Tx<'_>,
     ledger: &Ledger,
-    drafts: &[Draft],
+    Drafts { said_ms, drafts }: &Drafts,
     round: &[usize],
     now_ms: i64,
 ) -> Result<Vec<Outcome>, StoreError> {
     let rows: Vec<Vec<Val<'_>>> = round
         .iter()
-        .map(|place| drafts[*place].full_row(now_ms))
+        .map(|place| drafts[*place].full_row(*said_ms, now_ms))
         .collect();
     let inserted = tx.insert_rows(&ledger.insert, &rows)?;
     if usize::try_from(inserted) == Ok(rows.len()) {
@@ -287,6 +296,10 @@ fn keep_round(
     let found = tx.query_each(&ledger.by_key(), &keys, read_found)?;
     let mut outcomes = Vec::with_capacity(round.len());
     let mut differing = Vec::new();
+    let at = At {
+        said_ms: *said_ms,
+        now_ms,
+    };
     for ((nth, place), found) in round.iter().enumerate().zip(found) {
         let draft = &drafts[*place];
         let found = found.ok_or_else(|| {
@@ -302,8 +315,15 @@ fn keep_round(
         };
         outcomes.push(Outcome::new(found.id, what));
     }
-    change(tx, ledger, drafts, differing, &mut outcomes, now_ms)?;
+    change(tx, ledger, drafts, differing, &mut outcomes, at)?;
     Ok(outcomes)
+}
+
+/// When something was said, and when it came.
+#[derive(Clone, Copy)]
+struct At {
+    said_ms: i64,
+    now_ms: i64,
 }
 
 /// Gives records other content: (place in the round, place of the draft, id of the record).
@@ -313,7 +333,7 @@ fn change(
     drafts: &[Draft],
     mut differing: Vec<(usize, usize, i64)>,
     outcomes: &mut [Outcome],
-    now_ms: i64,
+    at: At,
 ) -> Result<(), StoreError> {
     if differing.is_empty() {
         return Ok(());
@@ -332,8 +352,12 @@ fn change(
         let Some(found) = found.filter(|found| found.digest != draft.digest) else {
             continue;
         };
+        if at.said_ms < found.said_ms {
+            outcomes[nth] = Outcome::new(id, What::Overtaken);
+            continue;
+        }
         past.push(vec![id.into()]);
-        let mut row = vec![id.into(), now_ms.into()];
+        let mut row = vec![id.into(), at.now_ms.into(), at.said_ms.into()];
         row.extend_from_slice(&draft.row[1 + ledger.key_columns..]);
         updates.push(row);
         outcomes[nth] = Outcome {
@@ -358,12 +382,12 @@ impl Ledger {
     fn by_key(&self) -> String {
         let table = self.insert.table;
         let key = numbered(&self.insert.columns[1..=self.key_columns], 1).join(" AND ");
-        format!("SELECT id, digest, person FROM {table} WHERE {key}")
+        format!("SELECT id, digest, person, said_ms FROM {table} WHERE {key}")
     }
 
     fn by_id(&self) -> String {
         let table = self.insert.table;
-        format!("SELECT id, digest, person FROM {table} WHERE id = $1")
+        format!("SELECT id, digest, person, said_ms FROM {table} WHERE id = $1")
     }
 
     /// Keeps record `$1` from changing until the end of the transaction.
@@ -372,14 +396,16 @@ impl Ledger {
         format!("UPDATE {table} SET version = version WHERE id = $1")
     }
 
-    /// Gives record `$1` at time `$2` other content: everything between the key and the version.
+    /// Gives record `$1` at time `$2` other content, said at `$3`: everything between the key and the
+    /// version.
     fn update(&self) -> String {
         let table = self.insert.table;
         let columns = self.insert.columns;
         let content = &columns[1 + self.key_columns..columns.len() - BOOKKEEPING];
-        let content = numbered(content, 3).join(", ");
+        let content = numbered(content, 4).join(", ");
         format!(
-            "UPDATE {table} SET version = version + 1, changed_ms = $2, {content} WHERE id = $1"
+            "UPDATE {table} SET version = version + 1, changed_ms = $2, said_ms = $3, {content} \
+             WHERE id = $1"
         )
     }
 
@@ -410,9 +436,9 @@ impl Draft {
         }
     }
 
-    fn full_row(&self, now_ms: i64) -> Vec<Val<'_>> {
+    fn full_row(&self, said_ms: i64, now_ms: i64) -> Vec<Val<'_>> {
         let mut row: Vec<Val<'_>> = self.row.iter().map(borrowed).collect();
-        row.extend([1.into(), now_ms.into(), now_ms.into()]);
+        row.extend([1.into(), now_ms.into(), now_ms.into(), said_ms.into()]);
         row
     }
 }
@@ -469,6 +495,7 @@ struct Found {
     id: i64,
     digest: [u8; 32],
     person: [u8; 16],
+    said_ms: i64,
 }
 
 fn read_found(row: &Row<'_>) -> Result<Found, StoreError> {
@@ -476,6 +503,7 @@ fn read_found(row: &Row<'_>) -> Result<Found, StoreError> {
         id: row.get(0)?,
         digest: row.get(1)?,
         person: row.get(2)?,
+        said_ms: row.get(3)?,
     })
 }
 

@@ -41,18 +41,19 @@ pub struct Order {
 #[derive(Debug)]
 pub struct Ready(Drafts);
 
-/// Seals a channel's orders; `ids` are as many or more. Takes its time, so do it before the
-/// transaction.
+/// Seals a channel's orders, said at this time; `ids` are as many or more. Takes its time, so do it
+/// before the transaction.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where there are fewer ids.
 pub fn ready(
     vault: &Vault,
     partner: PartnerId,
+    said_ms: i64,
     mut ids: Range<i64>,
     orders: &[Order],
 ) -> Result<Ready, StoreError> {
-    let mut drafts = Drafts::new();
+    let mut drafts = Drafts::new(said_ms);
     for order in orders {
         let row = vec![
             ledger::next_id(&mut ids)?.into(),
@@ -208,6 +209,7 @@ static LEDGER: Ledger = Ledger {
             ("version", ColumnType::I64),
             ("created_ms", ColumnType::I64),
             ("changed_ms", ColumnType::I64),
+            ("said_ms", ColumnType::I64),
         ],
         tail: "ON CONFLICT (partner_id, service_id, person) DO NOTHING",
     },

@@ -79,6 +79,9 @@ pub enum Says {
     Had,
     /// It is not so, and whatever said so was wrong. Without a service, of all services.
     HadNot,
+    /// [`Says::HadNot`], of a category that the table of categories no longer has: it must stand, or a
+    /// slip of the pen would be taken for a correction.
+    HadNotAsItStands,
 }
 
 /// What became of a line.
@@ -92,6 +95,10 @@ pub enum Imported {
     Ended,
     /// Nothing said so; it is noted that nothing shall.
     NothingToEnd,
+    /// An import for all services says so: what a line for one of them says does not reach it.
+    StandsForAll,
+    /// Nothing said so, and there is no such category: nothing was done.
+    NoCategory,
 }
 
 /// Takes an operator's lines in; gives what became of each, in their order.
@@ -105,13 +112,17 @@ pub fn import(
     now_ms: i64,
 ) -> Result<Vec<Imported>, StoreError> {
     let mut outcomes = Vec::with_capacity(lines.len());
+    if lines.iter().any(|line| line.says != Says::Had) {
+        // Before anything else is locked, so that nobody waits in a circle.
+        await_learning(tx)?;
+    }
     // Lines of one kind that follow one another go together, so that their order counts.
-    for run in lines.chunk_by(|one, next| one.says == next.says) {
-        match run.first().map(|line| line.says) {
-            Some(Says::Had) => outcomes.extend(add(tx, run, by_whom, now_ms)?),
-            Some(Says::HadNot) => outcomes.extend(deny(tx, run, by_whom, now_ms)?),
-            None => {}
-        }
+    let is_had = |line: &Line| line.says == Says::Had;
+    for run in lines.chunk_by(|one, next| is_had(one) == is_had(next)) {
+        outcomes.extend(match run.first() {
+            Some(first) if is_had(first) => add(tx, run, by_whom, now_ms)?,
+            _ => deny(tx, run, by_whom, now_ms)?,
+        });
     }
     Ok(outcomes)
 }
@@ -199,6 +210,29 @@ pub(super) fn end(
         &format!("DELETE FROM past_illness WHERE {condition}"),
         which,
     )
+}
+
+/// Keeps denials from changing until the end of the transaction: whoever learns asks for them, and
+/// must not miss one that is committed meanwhile. On SQLite there is one writer anyway. Call it
+/// before anything else is locked.
+pub(super) fn hold_denials(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    lock_denials(tx, "ROW SHARE")
+}
+
+/// Waits until nobody learns who did not know what is about to be denied, and keeps others from
+/// beginning. Imports that correct something are rare and short.
+fn await_learning(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    lock_denials(tx, "EXCLUSIVE")
+}
+
+fn lock_denials(tx: &mut Tx<'_>, mode: &str) -> Result<(), StoreError> {
+    if tx.engine() == Engine::Postgres {
+        tx.execute(
+            &format!("LOCK TABLE past_illness_denied IN {mode} MODE"),
+            &[],
+        )?;
+    }
+    Ok(())
 }
 
 /// Removes at most `limit` entries that ended before `before_ms`.
@@ -364,24 +398,30 @@ fn deny(
             Val::from(&line.service_id),
             Val::from(&line.category),
         );
-        tx.execute(
-            "INSERT INTO past_illness_denied (person, service_id, category, by_whom, at_ms) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person, category, service_id) DO NOTHING",
-            &[
-                person.clone(),
-                service.clone(),
-                category.clone(),
-                by_whom.into(),
-                now_ms.into(),
-            ],
-        )?;
-        let which = [person, service, category];
+        let which = [person.clone(), service.clone(), category.clone()];
         let those = "person = $1 AND ($2 = '' OR service_id = $2) AND category = $3";
         let ended = end(tx, those, &which, by_whom, now_ms)?;
-        outcomes.push(match ended {
-            0 => Imported::NothingToEnd,
-            _ => Imported::Ended,
-        });
+        let for_all = tx.query_opt(
+            "SELECT 1 FROM past_illness WHERE person = $1 AND service_id = '' AND category = $2 \
+             LIMIT 1",
+            &[person.clone(), category.clone()],
+            |_| Ok(()),
+        )?;
+        let outcome = match (for_all, ended) {
+            // One that is for all services was ended above, so this line is for one of them.
+            (Some(()), _) => Imported::StandsForAll,
+            (None, 0) if line.says == Says::HadNotAsItStands => Imported::NoCategory,
+            (None, 0) => Imported::NothingToEnd,
+            (None, _) => Imported::Ended,
+        };
+        if outcome != Imported::NoCategory {
+            tx.execute(
+                "INSERT INTO past_illness_denied (person, service_id, category, by_whom, at_ms) \
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (person, category, service_id) DO NOTHING",
+                &[person, service, category, by_whom.into(), now_ms.into()],
+            )?;
+        }
+        outcomes.push(outcome);
     }
     Ok(outcomes)
 }

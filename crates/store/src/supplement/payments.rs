@@ -45,18 +45,19 @@ pub struct Payment {
 #[derive(Debug)]
 pub struct Ready(Drafts);
 
-/// Seals a channel's payments; `ids` are as many or more. Takes its time, so do it before the
-/// transaction.
+/// Seals a channel's payments, said at this time; `ids` are as many or more. Takes its time, so do it
+/// before the transaction.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where there are fewer ids.
 pub fn ready(
     vault: &Vault,
     partner: PartnerId,
+    said_ms: i64,
     mut ids: Range<i64>,
     payments: &[Payment],
 ) -> Result<Ready, StoreError> {
-    let mut drafts = Drafts::new();
+    let mut drafts = Drafts::new(said_ms);
     for payment in payments {
         let row = vec![
             ledger::next_id(&mut ids)?.into(),
@@ -177,6 +178,7 @@ static LEDGER: Ledger = Ledger {
             ("version", ColumnType::I64),
             ("created_ms", ColumnType::I64),
             ("changed_ms", ColumnType::I64),
+            ("said_ms", ColumnType::I64),
         ],
         tail: "ON CONFLICT (partner_id, hi_pay_no) DO NOTHING",
     },

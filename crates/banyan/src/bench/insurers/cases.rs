@@ -159,7 +159,14 @@ impl Bench<'_> {
         for batch in first..self.batches {
             let rows: Vec<cases::Case> = numbers(batch).map(|n| row(app, &case(n))).collect();
             let ids = self.platform.block_on(app.ids.take(rows.len()))?;
-            let ready = cases::ready(&app.vault, self.insurer.id, super::ORIGIN, ids, &rows)?;
+            let ready = cases::ready(
+                &app.vault,
+                self.insurer.id,
+                now_ms,
+                super::ORIGIN,
+                ids,
+                &rows,
+            )?;
             parts[usize::try_from(batch - first)? % CONNECTIONS].push(ready);
         }
         let began = Instant::now();

@@ -185,8 +185,12 @@ impl Insurer {
 
     pub(crate) async fn send(&self, sealed: &str) -> Answered {
         let reply = http(self.platform, "POST", "/fjs/api", &[], sealed.as_bytes()).await;
-        let opened = answer::open(&reply.body, &self.channel, &self.secret, &SystemRandomness);
-        opened.unwrap_or_else(|fault| panic!("{fault}: {}", String::from_utf8_lossy(&reply.body)))
+        self.opened(&reply.body)
+    }
+
+    pub(crate) fn opened(&self, body: &[u8]) -> Answered {
+        let opened = answer::open(body, &self.channel, &self.secret, &SystemRandomness);
+        opened.unwrap_or_else(|fault| panic!("{fault}: {}", String::from_utf8_lossy(body)))
     }
 
     async fn post(&self, path: &str, body: &str) -> Value {
@@ -242,4 +246,30 @@ pub(crate) fn cases(count: usize) -> Value {
         .collect();
     request["hmbList"] = json!(rows);
     request
+}
+
+/// So many sound claims, each its own.
+pub(crate) fn claims(count: usize) -> Value {
+    let claim = example(Interface::Ci00030003)["claimsInfo"][0].clone();
+    let rows: Vec<Value> = (0..count)
+        .map(|number| {
+            let mut row = claim.clone();
+            row["caseNo"] = json!(format!("CLAIM{number}"));
+            row
+        })
+        .collect();
+    json!({ "claimsInfo": rows })
+}
+
+/// So many sound orders of medicine boxes, each somebody else's.
+pub(crate) fn orders(count: usize) -> Value {
+    let rows: Vec<Value> = (0..count)
+        .map(|number| {
+            json!({
+                "psnName": "陈建国", "certno": format!("E{number:06}"),
+                "serviceId": "100005", "status": "1",
+            })
+        })
+        .collect();
+    json!({ "topic": "hmbYyxInfo", "hmbList": rows })
 }

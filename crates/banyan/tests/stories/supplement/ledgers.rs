@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-use super::insurer::{Insurer, Wanted, cases, done, example, refused};
+use super::insurer::{Insurer, Wanted, cases, claims as claims_of, done, example, orders, refused};
 use crate::telling::{Story, until_number};
 use crate::visit::come_in;
 
@@ -56,6 +56,82 @@ on_both_engines! {
         }
         assert_eq!(story.number("SELECT COUNT(*) FROM supplement_case").await, 0);
         assert_eq!(story.number("SELECT COUNT(*) FROM past_illness").await, 0);
+        story.end().await;
+    }
+
+    async fn claims_and_orders_are_bounded_and_kept_whole_or_not_at_all(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let insurer = Insurer::register(&story, Wanted { strict: true, ..Wanted::default() }).await;
+        let (claim, order) = (Interface::Ci00030003, Interface::Xy00000003);
+        refused(&insurer.say(claim, &claims_of(501)).await, "000105", "claimsInfo[500]");
+        refused(&insurer.say(order, &orders(501)).await, "000105", "hmbList[500]");
+        for (interface, list, member, value, code) in [
+            (claim, "claimsInfo", "caseNo", json!(""), "000105"),
+            (claim, "claimsInfo", "claimTotal", json!("viel"), "000105"),
+            (claim, "claimsInfo", "closeTime", json!("2025-99-01 00:00:00"), "000105"),
+            (claim, "claimsInfo", "serviceId", json!("100099"), "-4"),
+            (order, "hmbList", "certno", json!(""), "000105"),
+            (order, "hmbList", "status", json!("3"), "000105"),
+            (order, "hmbList", "psnName", json!(17), "000105"),
+            (order, "hmbList", "serviceId", json!("100099"), "-4"),
+        ] {
+            let mut request = if interface == claim { claims_of(500) } else { orders(500) };
+            request[list][417][member] = value;
+            refused(&insurer.say(interface, &request).await, code, &format!("{list}[417].{member}"));
+        }
+        assert_eq!(story.number("SELECT COUNT(*) FROM supplement_claim").await, 0);
+        assert_eq!(story.number("SELECT COUNT(*) FROM supplement_medicine_box").await, 0);
+        done(&insurer.say(claim, &claims_of(500)).await);
+        done(&insurer.say(order, &orders(500)).await);
+        assert_eq!(story.number("SELECT COUNT(*) FROM supplement_claim").await, 500);
+        assert_eq!(story.number("SELECT COUNT(*) FROM supplement_medicine_box").await, 500);
+        story.end().await;
+    }
+
+    async fn a_payment_is_held_to_the_table_where_the_channel_is(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let strict = Insurer::register(&story, Wanted { strict: true, ..Wanted::default() }).await;
+        let tolerant = Insurer::register(&story, Wanted::default()).await;
+        let payment = |insurer: &Insurer| {
+            let mut payment = example(Interface::Ci00020007);
+            payment["appid"] = json!(insurer.app_id);
+            payment
+        };
+        for (member, value) in [
+            ("pay_kind", json!("1")),
+            ("appid", json!(tolerant.app_id)),
+            ("hi_pay_date", json!("2025-99-10 18:33:21")),
+            ("medfee_sumamt", json!("12.345")),
+        ] {
+            let mut wrong = payment(&strict);
+            wrong[member] = value;
+            refused(&strict.say(Interface::Ci00020007, &wrong).await, "000105", member);
+            let mut noted = payment(&tolerant);
+            noted[member] = if member == "appid" { json!(strict.app_id) } else { wrong[member].clone() };
+            done(&tolerant.say(Interface::Ci00020007, &noted).await);
+            let count = format!("SELECT COUNT(*) FROM journal WHERE purpose = 'warn 1: {member}'");
+            assert_eq!(story.number(count.leak()).await, 1, "{member}");
+        }
+        assert_eq!(story.number("SELECT COUNT(*) FROM supplement_payment WHERE version = 4").await, 1, "the tolerant channel's");
+        done(&strict.say(Interface::Ci00020007, &payment(&strict)).await);
+        assert_eq!(story.number("SELECT COUNT(*) FROM supplement_payment WHERE year = '2025'").await, 2);
+        story.end().await;
+    }
+
+    // Which messages were heard before stands in a node's memory, and ends with it.
+    async fn a_copy_at_a_platform_begun_anew_undoes_no_refund(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let mut insurer = Insurer::register(&story, Wanted::default()).await;
+        let ordered = insurer.sealed(Interface::Xy00000003.code(), &order("1"));
+        done(&insurer.send(&ordered).await);
+        done(&insurer.say(Interface::Xy00000003, &order("2")).await);
+        refused(&insurer.send(&ordered).await, "010010", "");
+        let story = story.again_with(db, |_| {}).await;
+        insurer.platform = story.platform();
+        done(&insurer.send(&ordered).await);
+        let totals = medicine_box::totals(&story.app.db).await.unwrap();
+        assert_eq!((totals[0].valid, totals[0].refunded), (0, 1));
+        assert_eq!(story.number("SELECT version FROM supplement_medicine_box").await, 2);
         story.end().await;
     }
 

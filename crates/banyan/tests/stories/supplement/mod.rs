@@ -5,4 +5,5 @@ mod door;
 mod insurer;
 mod keeping;
 mod ledgers;
+mod refusals;
 mod tokens;

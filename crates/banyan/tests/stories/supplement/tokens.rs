@@ -1,7 +1,7 @@
 //! 授权码模式: codes for one use, tokens that end, and whoever tries with another's.
 
 use banyan_platform::app::App;
-use banyan_platform::inbound::oauth;
+use banyan_platform::inbound::{oauth, unified};
 use banyan_protocol::catalogue::Interface;
 use banyan_store::db::Engine;
 use banyan_store::on_both_engines;
@@ -9,6 +9,7 @@ use banyan_store::testing::tell;
 use serde_json::{Value, json};
 
 use super::insurer::{Insurer, Wanted, done, example, refused};
+use super::ledgers::order;
 use crate::telling::{HOUR_MS, SECOND_MS, Story, second_node};
 
 const ASK: Interface = Interface::Ci00030001;
@@ -82,7 +83,7 @@ on_both_engines! {
         story.end().await;
     }
 
-    async fn a_revoked_token_ends_at_once_at_every_node(db: &TestDb) {
+    async fn a_revoked_token_ends_at_once(db: &TestDb) {
         let story = Story::begin(db).await;
         let insurer = Insurer::register(&story, Wanted::default()).await;
         done(&insurer.say(ASK, &example(ASK)).await);
@@ -148,6 +149,55 @@ fn a_code_of_one_node_gives_a_token_at_another() {
         let given: Value = serde_json::from_str(&reply.body).unwrap();
         assert_eq!(given["code"], "0", "{given}");
         assert_eq!(insurer.redeem(&code).await["code"], "-7");
+        other.close().await;
+        story.end().await;
+    });
+}
+
+/// Nor does a node remember tokens: what one revokes ends at the other with the next call.
+#[test]
+fn a_revoked_token_ends_at_once_at_every_node() {
+    tell(Engine::Postgres, async |db| {
+        let story = Story::begin(db).await;
+        let insurer = Insurer::register(&story, Wanted::default()).await;
+        let other: App = second_node(&story, db).await;
+        let ask_there = async || {
+            let sealed = insurer.sealed(ASK.code(), &example(ASK));
+            let reply = unified::receive(&other, sealed.into()).await;
+            insurer.opened(reply.body.as_bytes())
+        };
+        done(&insurer.say(ASK, &example(ASK)).await);
+        done(&ask_there().await);
+        assert_eq!(
+            story.desk().revoke_tokens(&insurer.app_id).await.unwrap(),
+            1
+        );
+        refused(&ask_there().await, "-7", "chs_fjs_token");
+        refused(
+            &insurer.say(ASK, &example(ASK)).await,
+            "-7",
+            "chs_fjs_token",
+        );
+        other.close().await;
+        story.end().await;
+    });
+}
+
+/// The other node has not heard what the first one has: the record's own time keeps a copy out.
+#[test]
+fn a_copy_at_another_node_undoes_no_refund() {
+    tell(Engine::Postgres, async |db| {
+        let story = Story::begin(db).await;
+        let insurer = Insurer::register(&story, Wanted::default()).await;
+        let other: App = second_node(&story, db).await;
+        let migrate = Interface::Xy00000003;
+        let ordered = insurer.sealed(migrate.code(), &order("1"));
+        done(&insurer.send(&ordered).await);
+        done(&insurer.say(migrate, &order("2")).await);
+        let reply = unified::receive(&other, ordered.into()).await;
+        done(&insurer.opened(reply.body.as_bytes()));
+        let refunded = "SELECT COUNT(*) FROM supplement_medicine_box WHERE state = 2";
+        assert_eq!(story.number(refunded).await, 1);
         other.close().await;
         story.end().await;
     });

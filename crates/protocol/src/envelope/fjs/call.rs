@@ -157,8 +157,9 @@ impl fmt::Debug for Calling<'_> {
 /// A call that was opened.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OpenedCall {
-    /// The inner object of the business message as its maker wrote it; `None` where there is none.
-    pub business: Option<String>,
+    /// The inner object of the business message as its maker wrote it; `None` where there is none, a
+    /// fault where it is no JSON. Whoever sent that is answered in his own manner like everybody.
+    pub business: Result<Option<String>, FieldFault>,
     /// How it was made.
     pub manner: Manner,
     /// What tells the signature from any other, for the replay guard; `None` on an unsigned message.
@@ -236,7 +237,7 @@ fn open_plainly(
     }
     let business = whole
         .map(|whole| unwrapped(whole, manner.carrier))
-        .transpose()?;
+        .transpose();
     Ok(OpenedCall {
         business,
         manner,
@@ -262,9 +263,10 @@ pub fn verify_bare(
     Ok((signature, timestamp_ms))
 }
 
-/// 请求时间戳, which must be there where the level says so.
+/// 请求时间戳, which must be there where the level says so; elsewhere (table 3.2.1.1 marks it N) an
+/// empty one is none.
 fn timestamp_of(envelope: &Envelope<'_>, level: Level) -> Result<Option<i64>, FieldFault> {
-    if level < Level::Signed && envelope.get(member::TIMESTAMP).is_none() {
+    if level < Level::Signed && envelope.business(member::TIMESTAMP).is_none() {
         return Ok(None);
     }
     let stated = envelope.required(member::TIMESTAMP)?;
@@ -392,7 +394,7 @@ fn signature_bytes(text: &str, digest_bytes: Option<usize>) -> Option<(Vec<u8>, 
 }
 
 /// The inner object of `{"data":{..}}`, or the whole where it is that already.
-fn unwrapped(whole: String, carrier: Carrier) -> Result<String, EnvelopeFault> {
+fn unwrapped(whole: String, carrier: Carrier) -> Result<String, FieldFault> {
     if carrier == Carrier::Beside {
         return Ok(whole);
     }

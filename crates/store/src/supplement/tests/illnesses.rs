@@ -109,4 +109,65 @@ crate::on_both_engines! {
         keep(db, 1, 10, &[case("A", "1", "E1", "糖尿病")], 100).await;
         assert_eq!(known(db, "E1", "张三", &[SERVICE]).await, ["高血压"]);
     }
+
+    async fn a_denial_for_one_service_does_not_reach_what_is_for_all(db: &TestDb) {
+        use Says::{Had, HadNot};
+        keep(db, 1, 10, &[case("A", "1", "E1", "糖尿病")], 100).await;
+        let outcomes = import(db, vec![
+            line("E1", "", "", "糖尿病", Had),
+            line("E1", "", SERVICE, "糖尿病", HadNot),
+            line("E1", "", "100002", "糖尿病", HadNot),
+        ], 200).await;
+        assert_eq!(outcomes, [Imported::Added, Imported::StandsForAll, Imported::StandsForAll]);
+        assert_eq!(known(db, "E1", "张三", &[SERVICE]).await, ["糖尿病"]);
+        assert_eq!(import(db, vec![line("E1", "", "", "糖尿病", HadNot)], 300).await, [Imported::Ended]);
+        assert_eq!(known(db, "E1", "张三", &[SERVICE]).await, [""; 0]);
+    }
+
+    async fn a_category_that_is_no_more_is_corrected_where_it_stands(db: &TestDb) {
+        use Says::{Had, HadNot, HadNotAsItStands};
+        import(db, vec![line("E1", "", "", "老分类", Had)], 100).await;
+        let outcomes = import(db, vec![
+            line("E1", "", "", "老分类", HadNotAsItStands),
+            line("E1", "", "", "老分雷", HadNotAsItStands),
+            line("E1", "", "", "高血压", HadNot),
+        ], 200).await;
+        assert_eq!(outcomes, [Imported::Ended, Imported::NoCategory, Imported::NothingToEnd]);
+        assert_eq!(known(db, "E1", "张三", &[]).await, [""; 0]);
+        assert_eq!(crate::testing::number(db, "SELECT COUNT(*) FROM past_illness_denied").await, 2);
+    }
+}
+
+/// On PostgreSQL several write at once.
+#[test]
+fn a_denial_and_a_case_at_the_same_moment_and_the_denial_holds() {
+    crate::testing::tell(crate::db::Engine::Postgres, async |db| {
+        let said = [case("A", "1", "E1", "恶性肿瘤")];
+        let origin = Origin {
+            by_whom: "channel-1",
+            map_version: "1",
+        };
+        let ready = cases::ready(&vault(), PartnerId(1), 100, origin, 10..11, &said).unwrap();
+        let (learnt, hears_learnt) = tokio::sync::oneshot::channel();
+        let (denied, hears_denied) = std::sync::mpsc::channel::<()>();
+        let mut learnt = Some(learnt);
+        let learning = db.write(move |tx| -> Result<(), StoreError> {
+            cases::keep(tx, &ready, 100)?;
+            if let Some(learnt) = learnt.take() {
+                let _heard = learnt.send(());
+            }
+            // Whoever may deny now does so at once; whoever must wait for this transaction can't, and
+            // is waited for in vain.
+            let _either = hears_denied.recv_timeout(std::time::Duration::from_millis(500));
+            Ok(())
+        });
+        let denying = async {
+            hears_learnt.await.unwrap();
+            import(db, vec![line("E1", "", "", "恶性肿瘤", Says::HadNot)], 200).await;
+            let _gone = denied.send(());
+        };
+        let (learning, ()) = futures_util::future::join(learning, denying).await;
+        learning.unwrap();
+        assert_eq!(known(db, "E1", "张三", &[SERVICE]).await, [""; 0]);
+    });
 }

@@ -1,6 +1,6 @@
 //! What the ledgers keep, and what they do with what comes again.
 
-use super::super::ledger::What::{Changed, New, Same};
+use super::super::ledger::What::{Changed, New, Overtaken, Same};
 use super::super::{What, claims, medicine_box, payments};
 use super::*;
 use crate::testing::number;
@@ -10,6 +10,7 @@ fn whats(kept: &[Kept]) -> Vec<What> {
 }
 
 fn claim(case_no: &str, year: &str, claim_fen: Option<i64>, left_one_fen: i64) -> claims::Claim {
+    let (total, left) = (format!("{claim_fen:?}"), left_one_fen.to_string());
     claims::Claim {
         service_id: SERVICE.to_owned(),
         case_no: case_no.to_owned(),
@@ -25,7 +26,8 @@ fn claim(case_no: &str, year: &str, claim_fen: Option<i64>, left_one_fen: i64) -
         content: Content::of(claims::FIELDS, |field| match field {
             "caseNo" => Some(case_no),
             "year" => Some(year),
-            "dut0LeaDed" => Some(if left_one_fen > 0 { "some" } else { "none" }),
+            "claimTotal" => Some(&total),
+            "dut0LeaDed" => Some(&left),
             _ => None,
         }),
     }
@@ -33,7 +35,7 @@ fn claim(case_no: &str, year: &str, claim_fen: Option<i64>, left_one_fen: i64) -
 
 async fn keep_claims(db: &Db, first_id: i64, claims: &[claims::Claim], now_ms: i64) -> Vec<Kept> {
     let ids = first_id..first_id + claims.len() as i64;
-    let ready = claims::ready(&vault(), PartnerId(1), ids, claims).unwrap();
+    let ready = claims::ready(&vault(), PartnerId(1), now_ms, ids, claims).unwrap();
     db.write(move |tx| claims::keep(tx, &ready, now_ms))
         .await
         .map_err(|error: StoreError| error)
@@ -108,7 +110,8 @@ crate::on_both_engines! {
     async fn changes_at_once_are_all_in_the_history(db: &TestDb) {
         keep(db, 1, 1, &[case("A", "1", "E1", "0")], 100).await;
         let changes = (1..=8).map(|n| async move {
-            keep(db, 1, 10 * n, &[case("A", "1", "E1", &n.to_string())], 100 + n).await
+            // All of them said in one moment, so that none is overtaken.
+            keep_said(db, 1, 10 * n, &[case("A", "1", "E1", &n.to_string())], 100, 100 + n).await.unwrap()
         });
         let kept = futures_util::future::join_all(changes).await;
         assert!(kept.iter().flatten().all(|kept| kept.what == Changed && kept.id == 1));
@@ -120,8 +123,32 @@ crate::on_both_engines! {
         assert_eq!(number(db, "SELECT COUNT(*) FROM past_illness_ended").await, 8);
     }
 
+    async fn a_copy_of_an_older_message_undoes_nothing(db: &TestDb) {
+        let (first, second) = ([case("A", "1", "E1", "肺癌")], [case("A", "1", "E1", "")]);
+        let say = async |first_id, cases: &[Case], said_ms, now_ms| {
+            whats(&keep_said(db, 1, first_id, cases, said_ms, now_ms).await.unwrap())
+        };
+        assert_eq!(say(10, &first, 100, 110).await, [New]);
+        assert_eq!(say(20, &second, 200, 210).await, [Changed]);
+        // At another node, or after a restart, nobody remembers that it was heard before.
+        assert_eq!(say(30, &first, 100, 300).await, [Overtaken]);
+        assert_eq!(say(40, &[second[0].clone(), first[0].clone()], 100, 310).await, [Same, Overtaken]);
+        assert_eq!(history_of(db, 1, "A").await, [(2, 210, Some(String::new())), (1, 110, Some("肺癌".to_owned()))]);
+        let known = super::super::past_illness::of(db, &first[0].named, &[SERVICE]).await.unwrap();
+        assert_eq!(known.categories, [""; 0]);
+        // Said anew it counts, and so does what was said in the same moment.
+        assert_eq!(say(50, &first, 400, 410).await, [Changed]);
+        assert_eq!(say(60, &second, 400, 420).await, [Changed]);
+    }
+
+    async fn what_was_kept_before_said_times_were_is_no_later_word(db: &TestDb) {
+        keep(db, 1, 10, &[case("A", "1", "E1", "肺癌")], 100).await;
+        let () = db.write(|tx| tx.execute("UPDATE supplement_case SET said_ms = 0", &[]).map(|_| ())).await.unwrap();
+        assert_eq!(whats(&keep(db, 1, 20, &[case("A", "1", "E1", "")], 50).await), [Changed]);
+    }
+
     async fn nothing_of_a_batch_stays_where_its_transaction_fails(db: &TestDb) {
-        let ready = cases::ready(&vault(), PartnerId(1), Origin { by_whom: "c", map_version: "1" }, 1..3, &[case("A", "1", "E1", "肺癌"), case("A", "2", "E1", "")]).unwrap();
+        let ready = cases::ready(&vault(), PartnerId(1), 1, Origin { by_whom: "c", map_version: "1" }, 1..3, &[case("A", "1", "E1", "肺癌"), case("A", "2", "E1", "")]).unwrap();
         let failed: Result<(), StoreError> = db.write(move |tx| {
             cases::keep(tx, &ready, 1)?;
             Err(StoreError::Corrupt("the journal is full".to_owned()))
@@ -167,16 +194,32 @@ crate::on_both_engines! {
         let person = Named::new(&vault(), "350429198202075037", "").person;
         let left = async |year| claims::left(db, &person, SERVICE, year).await.unwrap().and_then(|left| left.one_fen);
         assert_eq!((left("2024").await, left("2025").await, left("2023").await), (Some(800), Some(2_000), None));
-        // The correction of an older case is the newest word.
-        let kept = keep_claims(db, 10, &[claim("A", "2024", Some(150), 0)], 20).await;
+        // A correction stays in its claim's place: the newer claim's figures hold.
+        let kept = keep_claims(db, 10, &[claim("A", "2024", Some(150), 900)], 20).await;
         assert_eq!(whats(&kept), [Changed]);
-        assert_eq!(left("2024").await, Some(0));
+        assert_eq!(left("2024").await, Some(800));
+        let kept = keep_claims(db, 15, &[claim("B", "2024", None, 700)], 20).await;
+        assert_eq!(whats(&kept), [Changed]);
+        assert_eq!(left("2024").await, Some(700));
         let totals = claims::totals(db).await.unwrap();
         assert_eq!(totals.len(), 2);
         assert_eq!((totals[0].claims, totals[0].claim_fen, totals[0].invoice_fen, totals[0].unreadable), (2, 150, 40_000, 1));
         assert_eq!((&*totals[1].year, totals[1].claim_fen), ("2025", 7));
         let history = claims::history(db, &vault(), PartnerId(1), SERVICE, "A").await.unwrap();
         assert_eq!(history.iter().map(|version| (version.version, version.at_ms)).collect::<Vec<_>>(), [(2, 20), (1, 10)]);
+    }
+
+    async fn a_claim_that_names_no_deductible_hides_none(db: &TestDb) {
+        let mut without = claim("B", "2024", Some(100), 1);
+        without.left = claims::Left::default();
+        let mut partly = claim("C", "2024", Some(100), 1);
+        partly.left = claims::Left { two_fen: Some(300), ..claims::Left::default() };
+        keep_claims(db, 1, &[claim("A", "2024", Some(100), 900)], 10).await;
+        keep_claims(db, 10, &[without], 20).await;
+        keep_claims(db, 20, &[partly], 30).await;
+        let person = Named::new(&vault(), "350429198202075037", "").person;
+        let left = claims::left(db, &person, SERVICE, "2024").await.unwrap();
+        assert_eq!(left, Some(claims::Left { one_fen: Some(900), two_fen: Some(300), four_fen: Some(0) }));
     }
 
     async fn cases_add_up_by_service_and_year(db: &TestDb) {
@@ -198,7 +241,7 @@ crate::on_both_engines! {
             content: Content::of(payments::FIELDS, |field| (field == "medfee_sumamt").then_some(amount)),
         };
         let send = async |id, payment: payments::Payment| {
-            let ready = payments::ready(&vault(), PartnerId(1), id..id + 1, &[payment]).unwrap();
+            let ready = payments::ready(&vault(), PartnerId(1), id, id..id + 1, &[payment]).unwrap();
             let kept = db.write(move |tx| payments::keep(tx, &ready, id)).await.map_err(|error: StoreError| error).unwrap();
             whats(&kept)
         };
@@ -222,7 +265,7 @@ crate::on_both_engines! {
             content: Content(vec![None, None, None, Some(format!("{state:?}"))]),
         };
         let send = async |id, orders: Vec<medicine_box::Order>| {
-            let ready = medicine_box::ready(&vault(), PartnerId(1), id..id + 10, &orders).unwrap();
+            let ready = medicine_box::ready(&vault(), PartnerId(1), id, id..id + 10, &orders).unwrap();
             let kept = db.write(move |tx| medicine_box::keep(tx, &ready, id)).await.map_err(|error: StoreError| error).unwrap();
             whats(&kept)
         };

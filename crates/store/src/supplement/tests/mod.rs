@@ -52,6 +52,7 @@ async fn keep(db: &Db, partner: i64, first_id: i64, cases: &[Case], now_ms: i64)
         .unwrap()
 }
 
+/// Kept when it was said.
 async fn try_keep(
     db: &Db,
     partner: i64,
@@ -59,10 +60,22 @@ async fn try_keep(
     cases: &[Case],
     now_ms: i64,
 ) -> Result<Vec<Kept>, StoreError> {
+    keep_said(db, partner, first_id, cases, now_ms, now_ms).await
+}
+
+async fn keep_said(
+    db: &Db,
+    partner: i64,
+    first_id: i64,
+    cases: &[Case],
+    said_ms: i64,
+    now_ms: i64,
+) -> Result<Vec<Kept>, StoreError> {
     let ids = first_id..first_id + cases.len() as i64;
     let ready = cases::ready(
         &vault(),
         PartnerId(partner),
+        said_ms,
         Origin {
             by_whom: &format!("channel-{partner}"),
             map_version: "1",
