@@ -227,7 +227,7 @@ impl Province {
                 .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
             let is_new = partner.profile.base_url.is_none();
             let edit = Edit {
-                base_url: Some(base),
+                base_url: Some(Some(base)),
                 corrections: (is_new && place == CORRECTED).then_some(true),
                 institutions: (place == 0)
                     .then(|| window::PRINTED_INSTITUTIONS.map(str::to_owned).to_vec()),
@@ -252,7 +252,7 @@ impl Province {
         let base = WebAddress::parse(&origin(mzt_inbox.url()))
             .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
         let edit = Edit {
-            base_url: Some(base),
+            base_url: Some(Some(base)),
             ..Edit::default()
         };
         desk.edit(&mzt_setup.app_id, edit).await?;

@@ -193,27 +193,27 @@ impl Desk {
         })
     }
 
-    /// Switches a partner off, or on again; what waits for it then goes out at once.
+    /// Switches a partner off, or on again; what waits for it then goes out at once, and has all
+    /// its time to be taken in once more.
     ///
     /// # Errors
     /// [`AdminError::Input`] where there is no such partner.
     pub async fn set_active(&self, app_id: &str, active: bool) -> Result<(), AdminError> {
-        let partner = self.partner(app_id).await?;
-        let (action, lane) = if active {
-            ("partner.restore", partner.id.0)
+        let action = if active {
+            "partner.restore"
         } else {
-            ("partner.revoke", partner.id.0)
-        };
-        let profile = Profile {
-            active,
-            ..partner.profile
+            "partner.revoke"
         };
         let act = self.act(action, app_id, String::new()).await?;
-        self.change(act, move |tx, now_ms| {
+        self.change_profile(act, move |tx, id, profile, now_ms| {
             if active {
-                queue::lift_pause(tx, lane)?;
+                queue::lift_pause(tx, id.0)?;
             }
-            partners::change(tx, &profile, now_ms)
+            if active && !profile.active {
+                queue::begin_anew(tx, JobKind::Callback, id.0, now_ms)?;
+            }
+            profile.active = active;
+            Ok(())
         })
         .await
     }
@@ -223,39 +223,11 @@ impl Desk {
     /// # Errors
     /// [`AdminError::Input`] where there is no such partner, or something given can't be.
     pub async fn edit(&self, app_id: &str, edit: Edit) -> Result<(), AdminError> {
-        let partner = self.partner(app_id).await?;
-        let detail = edit.shown();
-        let mut profile = partner.profile;
-        if let Some(name) = edit.name {
-            profile.name = name;
-        }
-        if let Some(base) = edit.base_url {
-            profile.base_url = Some(base.render().into_owned());
-        }
-        if let Some(hosts) = edit.hosts {
-            profile.hosts = hosts;
-        }
-        if let Some(grants) = edit.grants {
-            profile.grants = codes(&grants);
-        }
-        if let Some(rate) = edit.rate_per_second {
-            profile.rate_per_second = rate;
-        }
-        if let Some(plain) = edit.plain_replies {
-            profile.plain_replies = plain;
-        }
-        if let Some(corrections) = edit.corrections {
-            profile.corrections = corrections;
-        }
-        if let Some(institutions) = edit.institutions {
-            profile.institutions = institutions;
-        }
-        check(&profile)?;
-        let act = self.act("partner.set", app_id, detail).await?;
-        let lane = partner.id.0;
-        self.change(act, move |tx, now_ms| {
-            queue::lift_pause(tx, lane)?;
-            partners::change(tx, &profile, now_ms)
+        let act = self.act("partner.set", app_id, edit.shown()).await?;
+        self.change_profile(act, move |tx, id, profile, _| {
+            edit.over(profile);
+            check(profile)?;
+            Ok(queue::lift_pause(tx, id.0)?)
         })
         .await
     }
@@ -327,6 +299,26 @@ impl Desk {
             })
             .await?;
         Ok(redone)
+    }
+
+    /// Changes the profile of the partner that an act is about. It is read in the transaction that
+    /// writes it, so that two operators at once do not undo each other's changes.
+    async fn change_profile(
+        &self,
+        act: OperatorAct,
+        mut change: impl FnMut(&mut Tx<'_>, PartnerId, &mut Profile, i64) -> Result<(), AdminError>
+        + Send
+        + 'static,
+    ) -> Result<(), AdminError> {
+        self.db
+            .write(move |tx| -> Result<(), AdminError> {
+                let held = partners::hold(tx, &act.target)?;
+                let (id, mut profile) = held.ok_or_else(unknown_partner)?;
+                change(tx, id, &mut profile, act.at_ms)?;
+                partners::put(tx, &profile, act.at_ms)?;
+                Ok(journal::note_operator(tx, &act)?)
+            })
+            .await
     }
 
     async fn partner(&self, app_id: &str) -> Result<Partner, AdminError> {
@@ -425,8 +417,8 @@ impl Desk {
 pub struct Edit {
     /// 机构名称 or the channel's name.
     pub name: Option<String>,
-    /// The address that ORG_001 and ORG_002 are appended to.
-    pub base_url: Option<WebAddress>,
+    /// The address that ORG_001 and ORG_002 are appended to; `Some(None)` takes it away.
+    pub base_url: Option<Option<WebAddress>>,
     /// Hosts that may be called besides the base address's own.
     pub hosts: Option<Vec<String>>,
     /// Interfaces that it may call.
@@ -442,6 +434,34 @@ pub struct Edit {
 }
 
 impl Edit {
+    fn over(&self, profile: &mut Profile) {
+        let edit = self.clone();
+        if let Some(name) = edit.name {
+            profile.name = name;
+        }
+        if let Some(base) = edit.base_url {
+            profile.base_url = base.map(|base| base.render().into_owned());
+        }
+        if let Some(hosts) = edit.hosts {
+            profile.hosts = hosts;
+        }
+        if let Some(grants) = edit.grants {
+            profile.grants = codes(&grants);
+        }
+        if let Some(rate) = edit.rate_per_second {
+            profile.rate_per_second = rate;
+        }
+        if let Some(plain) = edit.plain_replies {
+            profile.plain_replies = plain;
+        }
+        if let Some(corrections) = edit.corrections {
+            profile.corrections = corrections;
+        }
+        if let Some(institutions) = edit.institutions {
+            profile.institutions = institutions;
+        }
+    }
+
     /// For the audit: what was changed, and to what.
     fn shown(&self) -> String {
         let mut parts = Vec::new();
@@ -449,7 +469,8 @@ impl Edit {
             parts.push(format!("name {name}"));
         }
         if let Some(base) = &self.base_url {
-            parts.push(format!("base {}", base.render()));
+            let base = base.as_ref().map(WebAddress::render);
+            parts.push(format!("base {}", base.as_deref().unwrap_or("-")));
         }
         if let Some(hosts) = &self.hosts {
             parts.push(format!("hosts {}", hosts.join(" ")));

@@ -11,7 +11,7 @@
 mod again;
 mod kinds;
 
-pub use again::{Which, lift_pause, redo};
+pub use again::{Which, begin_anew, lift_pause, redo};
 
 use crate::db::{ColumnType, Db, Insert, Row, StoreError, Tx, Val};
 use crate::ids::{JobId, NodeId};
