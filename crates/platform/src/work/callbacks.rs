@@ -272,15 +272,15 @@ async fn send(app: &App, partner: &Arc<Partner>, job: Job) -> Result<Sent, Store
     };
     let delivered = deliver(app, partner, &notice).await;
     let result = match &delivered {
-        Ok(()) => "success".to_owned(),
-        Err(fault) => fault.result.clone(),
+        Ok(()) => "success",
+        Err(fault) => fault.result,
     };
     let about = About {
         person: notice.person,
         purpose: Some(notice.request.notifyType.code().to_owned()),
         subject: notice.subject,
     };
-    let entry = outbound::entry(app, partner, Interface::Org002, &result, about).await?;
+    let entry = outbound::entry(app, partner, Interface::Org002, result, about).await?;
     let fault = match delivered {
         Ok(()) => {
             app.meters.notice(job.kind, NoticeEnd::Taken);
@@ -327,7 +327,7 @@ async fn send(app: &App, partner: &Arc<Partner>, job: Job) -> Result<Sent, Store
 /// Why a notice was not taken.
 struct NotTaken {
     /// For the journal: the partner's code, or the kind of fault.
-    result: String,
+    result: &'static str,
     /// For the operator.
     text: String,
     /// Whether we are to blame, so that the hospital need not be paused.
@@ -337,7 +337,7 @@ struct NotTaken {
 async fn deliver(app: &App, partner: &Partner, notice: &Notice) -> Result<(), NotTaken> {
     let Some(url) = &notice.url else {
         return Err(NotTaken {
-            result: "address".to_owned(),
+            result: "address",
             text: "the partner has no address to be told at".to_owned(),
             ours: true,
         });
@@ -348,12 +348,12 @@ async fn deliver(app: &App, partner: &Partner, notice: &Notice) -> Result<(), No
     match called {
         Ok(reply) if reply.state == Receipt::Success => Ok(()),
         Ok(_) => Err(NotTaken {
-            result: "fail".to_owned(),
+            result: "fail",
             text: "the hospital answered state=fail".to_owned(),
             ours: false,
         }),
         Err(fault) => Err(NotTaken {
-            result: fault.kind().to_owned(),
+            result: outbound::result_of(&fault),
             text: fault.to_string(),
             ours: fault.blame() == Blame::Us,
         }),
