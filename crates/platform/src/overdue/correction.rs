@@ -20,9 +20,10 @@ use super::notice::{self, Notice, OnceTaken, Turn};
 use super::person::Identity;
 use crate::app::App;
 use crate::directory::Partner;
+use crate::settings::JOURNAL_READ_BACK_DAYS;
 
 /// Whoever asked longer ago has long acted on the answer.
-const ASKED_WITHIN_MS: i64 = 90 * 86_400_000;
+const ASKED_WITHIN_MS: i64 = JOURNAL_READ_BACK_DAYS as i64 * 86_400_000;
 /// How long to wait until what was asked is in the journal.
 const NOT_NOTED_PAUSE_MS: i64 = 5_000;
 /// After this long it is not waited for any longer: the journal's writer is broken.
