@@ -7,6 +7,7 @@
 pub mod call;
 pub mod centre;
 mod dispatch;
+pub mod name;
 pub mod oauth;
 pub mod rate;
 pub mod replay;
@@ -33,6 +34,7 @@ use crate::app::App;
 use crate::directory::Partner;
 use crate::refusal::Refusal;
 use call::{Beside, Call};
+use name::Name;
 use replay::Replay;
 
 /// A message as the web server took it.
@@ -296,10 +298,43 @@ async fn pass(
     passing: Passing<'_>,
     now_ms: i64,
 ) -> Result<String, Refusal> {
-    if let Some(timestamp_ms) = passing.timestamp_ms {
-        fresh_once(partner, passing.signature.as_ref(), timestamp_ms, now_ms)?;
+    let (signature, timestamp_ms) = (passing.signature.as_ref(), passing.timestamp_ms);
+    let open_to_it = || open_to(app, interface, partner);
+    let_in(app, partner, signature, timestamp_ms, now_ms, open_to_it)?;
+    let json = passing
+        .business
+        .ok_or_else(|| Refusal::field("encryptData", "不可缺少"))?;
+    let call = Call {
+        app,
+        partner,
+        interface,
+        now_ms,
+        signature: passing.signature,
+        beside: passing.beside,
+    };
+    in_time(patience(app, interface), dispatch::dispatch(&call, json)).await
+}
+
+/// What every opened message is held to before anybody works for it, whoever sent it: once, in time,
+/// outside of maintenance, by somebody to whom it is open, and not too often.
+fn let_in(
+    app: &App,
+    partner: &Partner,
+    signature: Option<&Sm3Digest>,
+    timestamp_ms: Option<i64>,
+    now_ms: i64,
+    open_to_it: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    if let Some(timestamp_ms) = timestamp_ms {
+        fresh_once(partner, signature, timestamp_ms, now_ms)?;
     }
     not_in_maintenance(app)?;
+    open_to_it()?;
+    within_rate(partner, now_ms)
+}
+
+/// Refuses an interface that is closed to everybody, or to this partner.
+fn open_to(app: &App, interface: Interface, partner: &Partner) -> Result<(), Refusal> {
     if interface.spec().availability == Availability::NotYet
         || app.switched_off.contains(&interface)
     {
@@ -318,19 +353,7 @@ async fn pass(
             ),
         ));
     }
-    within_rate(partner, now_ms)?;
-    let json = passing
-        .business
-        .ok_or_else(|| Refusal::field("encryptData", "不可缺少"))?;
-    let call = Call {
-        app,
-        partner,
-        interface,
-        now_ms,
-        signature: passing.signature,
-        beside: passing.beside,
-    };
-    in_time(patience(app, interface), dispatch::dispatch(&call, json)).await
+    Ok(())
 }
 
 fn not_in_maintenance(app: &App) -> Result<(), Refusal> {
@@ -445,7 +468,7 @@ async fn keep_dialect(app: &App, partner: &Partner, dialect: Dialect, now_ms: i6
 }
 
 /// Tells the operator, not the caller, how to find out why a partner's messages do not open.
-fn advise(partner: &Partner, interface: Interface, refusal: &Refusal, now_ms: i64) {
+fn advise(partner: &Partner, name: impl Into<Name>, refusal: &Refusal, now_ms: i64) {
     let unreadable = matches!(
         refusal.code,
         ResultCode::CipherFailure | ResultCode::BadSignature
@@ -453,7 +476,7 @@ fn advise(partner: &Partner, interface: Interface, refusal: &Refusal, now_ms: i6
     if unreadable && partner.is_advice_due(now_ms) {
         tracing::info!(
             partner = &*partner.app_id,
-            interface = interface.code(),
+            interface = name.into().as_str(),
             code = refusal.code.code(),
             "a message does not open; `banyan doctor FILE --partner APPID` says why, given the \
              captured message"
@@ -463,7 +486,7 @@ fn advise(partner: &Partner, interface: Interface, refusal: &Refusal, now_ms: i6
 
 /// A failure of ours is logged with everything an operator needs to find it, and the caller is
 /// told the number that the log has.
-fn told(app: &App, refusal: Refusal, interface: Interface, partner: Option<&Partner>) -> Refusal {
+fn told(app: &App, refusal: Refusal, name: impl Into<Name>, partner: Option<&Partner>) -> Refusal {
     let Some(operator) = &refusal.operator else {
         return refusal;
     };
@@ -473,7 +496,7 @@ fn told(app: &App, refusal: Refusal, interface: Interface, partner: Option<&Part
     app.meters.failure("request");
     tracing::error!(
         id,
-        interface = interface.code(),
+        interface = name.into().as_str(),
         partner = partner.map(|partner| &*partner.app_id),
         code = refusal.code.code(),
         fault = operator,
@@ -487,7 +510,7 @@ fn told(app: &App, refusal: Refusal, interface: Interface, partner: Option<&Part
 /// and the log has it.
 async fn journal_refusal(
     app: &App,
-    interface: Interface,
+    name: impl Into<Name>,
     partner: &Partner,
     refusal: &Refusal,
     now_ms: i64,
@@ -501,7 +524,7 @@ async fn journal_refusal(
         id,
         at_ms: now_ms,
         partner: partner.id,
-        interface: interface.code().into(),
+        interface: name.into().as_str().into(),
         direction: Direction::Received,
         result: refusal.code.code().into(),
         person: None,
