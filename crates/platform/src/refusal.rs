@@ -60,7 +60,9 @@ impl Refusal {
         )
     }
 
-    /// The HTTP status that goes with it (design, section 4.9).
+    /// The HTTP status that goes with it: 200 for nearly all, because callers read the code and many
+    /// of their stacks throw the body of anything else away. The rest is what gateways and retrying
+    /// clients act on by themselves: no such path, too often, not now.
     #[must_use]
     pub const fn http_status(&self) -> u16 {
         match self.code {
