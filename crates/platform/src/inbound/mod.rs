@@ -369,15 +369,9 @@ async fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Refusal>>,
 ) -> Result<T, Refusal> {
-    within(limit, work).await.unwrap_or_else(|_| {
-        Err(Refusal {
-            operator: Some(format!("timed out after {limit:?}")),
-            ..Refusal::caller(
-                ResultCode::Timeout,
-                "处理超时，结果未知，请以相同批次号重试或查询结果",
-            )
-        })
-    })
+    within(limit, work)
+        .await
+        .unwrap_or_else(|_| Err(Refusal::timed_out(limit)))
 }
 
 /// What comes within this time. Nearly all of it is there at once, and then no clock is asked.
