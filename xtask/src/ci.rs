@@ -54,7 +54,7 @@ fn deny(root: &Path) -> Result<ExitCode> {
         );
         return Ok(ExitCode::SUCCESS);
     }
-    call(root, &["deny", "--workspace", "check"])
+    call(root, &["deny", "check"])
 }
 
 fn call(root: &Path, arguments: &[&str]) -> Result<ExitCode> {
