@@ -24,10 +24,7 @@ use tempfile::TempDir;
 
 use crate::partners_voice::Voice;
 
-pub(crate) const SECOND_MS: i64 = 1_000;
-pub(crate) const MINUTE_MS: i64 = 60 * SECOND_MS;
-pub(crate) const HOUR_MS: i64 = 60 * MINUTE_MS;
-pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
+pub(crate) use banyan_protocol::ambient::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Stands still but for a millisecond at each look, so that no two messages are signed alike.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! 医疗欠费名单: what a citizen sees of himself. Nothing is read here but what is the visitor's own.
 
+use banyan_protocol::ambient::DAY_MS;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::credential::dictionaries as credential;
 use banyan_protocol::credential::terminal::TerminalMessage;
@@ -21,7 +22,7 @@ pub const PAGE_ITEMS: i64 = 25;
 /// Looks on one page.
 pub const PAGE_LOOKS: i64 = 30;
 /// Looks are shown as far back as the journal is certain to reach.
-const LOOKS_MS: i64 = JOURNAL_READ_BACK_DAYS as i64 * 86_400_000;
+const LOOKS_MS: i64 = JOURNAL_READ_BACK_DAYS as i64 * DAY_MS;
 /// What happened to one record, as far as a page can hold it.
 const MOST_HISTORY: i64 = 30;
 /// Earlier appeals that a record's page names.

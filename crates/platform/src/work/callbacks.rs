@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use banyan_client::{Blame, CallFault};
+use banyan_protocol::ambient::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::Receipt;
 use banyan_protocol::overdue::org_002::{NotifyReply, NotifyRequest};
@@ -34,10 +35,6 @@ use crate::app::App;
 use crate::directory::Partner;
 use crate::metrics::NoticeEnd;
 use crate::overdue::notice::{self, Notice, OnceTaken, Turn};
-
-const SECOND_MS: i64 = 1_000;
-const MINUTE_MS: i64 = 60 * SECOND_MS;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// After the n-th failure; after the last of them, again and again the last.
 pub const RETRY_DELAYS_MS: [i64; 8] = [

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use banyan_protocol::ambient::DAY_MS;
 use banyan_store::db::{StoreError, Tx};
 use banyan_store::ids::PartnerId;
 use banyan_store::journal::{self, OperatorAct};
@@ -14,7 +15,7 @@ use banyan_store::supplement::learning::{Again, derive_again};
 use banyan_store::supplement::walks::{self, Walk};
 use banyan_store::supplement::{Pruned, cases, claims, medicine_box, past_illness, payments};
 
-use super::schedule::{CHUNK, CHUNKS, DAY_MS, in_pieces};
+use super::schedule::{CHUNK, CHUNKS, in_pieces};
 use crate::app::App;
 use crate::supplement::ledgers::Ledger;
 use crate::supplement::reading;

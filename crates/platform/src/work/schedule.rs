@@ -1,5 +1,6 @@
 //! What happens by the clock, once for the province however many nodes there are.
 
+use banyan_protocol::ambient::{DAY_MS, HOUR_MS, SECOND_MS};
 use banyan_protocol::wire::LocalTime;
 use banyan_store::chain;
 use banyan_store::credential::{biz_nos, faces, requests};
@@ -15,10 +16,6 @@ use banyan_store::supplement::tokens;
 use super::{ledgers, reminding};
 use crate::app::App;
 use crate::settings::TimeOfDay;
-
-const SECOND_MS: i64 = 1_000;
-const HOUR_MS: i64 = 3_600 * SECOND_MS;
-pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// A node that dies in the middle gives its work free after this.
 const LEASE_MS: i64 = 10 * 60 * SECOND_MS;
