@@ -25,6 +25,7 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
         ("clippy", call(root, clippy)),
         ("gen --check", generate::check(root)),
         ("tidy", tidy::run(root)),
+        ("deny", deny(root)),
     ];
     let mut failed = Vec::new();
     for (name, outcome) in checks {
@@ -41,6 +42,19 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
         println!("xtask ci: FAILED: {}", failed.join(", "));
         Ok(ExitCode::FAILURE)
     }
+}
+
+/// What may come into the build, by `deny.toml`. Not everybody has the program, nor the network that
+/// its list of advisories comes by; whoever lacks it learns that this was left out.
+fn deny(root: &Path) -> Result<ExitCode> {
+    if !answers(cargo(root).args(["deny", "--version"])) {
+        println!(
+            "xtask ci: deny.toml was NOT checked, for cargo-deny is not installed: \
+             `cargo install --locked cargo-deny`"
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
+    call(root, &["deny", "check"])
 }
 
 fn call(root: &Path, arguments: &[&str]) -> Result<ExitCode> {

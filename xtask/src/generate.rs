@@ -15,10 +15,16 @@ struct Generated {
 }
 
 /// Every generated file; a new one is a line here, and its text comes from the crate that knows.
-const GENERATED: &[Generated] = &[Generated {
-    path: "docs/interfaces.md",
-    render: crate::interfaces::page,
-}];
+const GENERATED: &[Generated] = &[
+    Generated {
+        path: "docs/interfaces.md",
+        render: crate::interfaces::page,
+    },
+    Generated {
+        path: "docs/settings.zh-CN.md",
+        render: crate::settings::page,
+    },
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Options {

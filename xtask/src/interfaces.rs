@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use banyan_protocol::catalogue::{Availability, Direction, Interface, Route, Spec};
+use banyan_protocol::credential::dictionaries::OrdStas;
+use banyan_protocol::dictionaries::RetCode;
 use banyan_protocol::result_code::ResultCode;
-use banyan_protocol::wire::{Entry, Field, Kind};
+use banyan_protocol::wire::{Entry, Field, Kind, Scalar as _};
 
 /// The whole page, in Chinese: it is read by the people who connect.
 pub(crate) fn page() -> String {
@@ -20,6 +22,12 @@ pub(crate) fn page() -> String {
     let mut dictionaries = BTreeMap::new();
     for interface in Interface::ALL {
         details(&mut page, interface.spec(), &mut dictionaries);
+    }
+    // No field has these, but whoever reads the specifications' chapters looks for them here.
+    for kind in [RetCode::KIND, OrdStas::KIND] {
+        if let Kind::Dictionary { name, entries } = kind {
+            dictionaries.insert(name, entries);
+        }
     }
     page.push_str("\n## 字典\n");
     for (name, entries) in dictionaries {

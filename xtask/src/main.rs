@@ -11,6 +11,7 @@ mod generate;
 mod interfaces;
 mod interrupt;
 mod postgres;
+mod settings;
 mod test;
 mod tidy;
 mod workspace;
@@ -57,7 +58,7 @@ enum Errand {
     Gen(generate::Options),
     /// Check the code's manners
     Tidy,
-    /// What the build server checks after the tests: fmt, clippy, gen --check, tidy
+    /// What the build server checks after the tests: fmt, clippy, gen --check, tidy, deny
     Ci,
     /// Build NationECCode.dll with MinGW, check it, and try it under wine
     Dll(dll::Options),

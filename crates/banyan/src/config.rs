@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use banyan_edge::settings::Settings as EdgeSettings;
 use banyan_platform::settings::Settings;
+use banyan_platform::settings::keys::KEYS;
 use banyan_store::vault::MasterKey;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -37,72 +38,19 @@ struct Kind {
 const PLATFORM: Kind = Kind {
     file: "banyan.toml",
     prefix: "BANYAN",
-    keys: &[
-        "listen",
-        "public_url",
-        "environment",
-        "database_url",
-        "master_key_file",
-        "metrics_token",
-        "maintenance",
-        "switched_off",
-        "database_write_connections",
-        "database_read_connections",
-        "tls.certificate_file",
-        "tls.key_file",
-        "inbound.max_body_bytes",
-        "inbound.max_insurer_body_bytes",
-        "inbound.timeout_ms",
-        "inbound.freshness_ms",
-        "inbound.replay_capacity",
-        "inbound.max_concurrent",
-        "overdue.emergency_excluded",
-        "overdue.next.max_items",
-        "overdue.next.max_amount_fen",
-        "overdue.next.grace_days",
-        "overdue.next.fee_types",
-        "overdue.next.appealed",
-        "overdue.link_ttl_ms",
-        "overdue.session_ttl_ms",
-        "overdue.reconcile_at",
-        "overdue.reconcile_sample",
-        "overdue.reminders.enabled",
-        "overdue.reminders.at",
-        "overdue.reminders.look_every_minutes",
-        "overdue.reminders.first_after_days",
-        "overdue.reminders.every_days",
-        "overdue.reminders.max_times",
-        "overdue.reminders.quiet_from",
-        "overdue.reminders.quiet_until",
-        "health_card.authorisation_ttl_ms",
-        "health_card.authorisation_tries",
-        "health_card.code_ttl_ms",
-        "health_card.wx_mini_app_id",
-        "health_card.wx_mini_path",
-        "supplement.code_ttl_ms",
-        "supplement.token_ttl_ms",
-        "supplement.illness_map_file",
-        "credential.code_ttl_ms",
-        "credential.token_ttl_ms",
-        "credential.face_ttl_ms",
-        "credential.password_wait_ms",
-        "credential.max_waiting",
-        "credential.password_free",
-        "credential.biz_no_days",
-        "outbound.connect_timeout_ms",
-        "outbound.call_timeout_ms",
-        "outbound.per_hospital",
-        "outbound.healthy_hospitals",
-        "outbound.failing_hospitals",
-        "outbound.extra_ca_file",
-        "retention.batch_days",
-        "retention.callback_days",
-        "retention.journal_days",
-        "retention.authorisation_days",
-        "retention.appeal_days",
-        "retention.ledger_months",
-    ],
+    keys: &names(),
 };
+
+/// The keys alone of the platform's table.
+const fn names() -> [&'static str; KEYS.len()] {
+    let mut names = [""; KEYS.len()];
+    let mut place = 0;
+    while place < names.len() {
+        names[place] = KEYS[place].name;
+        place += 1;
+    }
+    names
+}
 
 const EDGE: Kind = Kind {
     file: "edge.toml",
@@ -511,6 +459,25 @@ mod tests {
         let shown = format!("{:?}", filled::<Settings>(&PLATFORM, sample));
         let fields = shown.matches(": ").count();
         assert_eq!(fields - groups, PLATFORM.keys.len(), "{shown}");
+    }
+
+    /// What is said of a setting that is not given holds: each default, given, changes nothing, and
+    /// what has none is nothing.
+    #[test]
+    fn the_defaults_that_are_written_down_are_the_settings_own() {
+        let given = |name: &str| {
+            let mut keys = KEYS.iter().filter(|key| !key.default.is_empty());
+            let key = keys.find(|key| variable_name(&PLATFORM, key.name) == name);
+            key.map(|key| key.default.to_owned())
+        };
+        let defaults = Settings::default();
+        let read = parse::<Settings>(&PLATFORM, "", "banyan.toml", given).unwrap();
+        assert_eq!(read, defaults);
+        // Neither of the two files of `tls` has a default, which is one `None`.
+        let none = KEYS.iter().filter(|key| key.default.is_empty()).count();
+        let shown = format!("{defaults:?}");
+        assert_eq!(shown.matches(": None").count() + 1, none, "{shown}");
+        assert!(KEYS.iter().all(|key| !key.about.is_empty()));
     }
 
     fn filled<S: DeserializeOwned>(kind: &Kind, sample: impl Fn(&str) -> Value) -> S {

@@ -4,6 +4,9 @@
 //! hospital thinks it is owed. Ports may differ from start to start; the partners' addresses at
 //! the platform follow them.
 
+mod hospitals;
+mod mzt;
+mod partners;
 mod window;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,32 +16,30 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use banyan_client::{HttpClient, HttpSettings};
-use banyan_edge::settings::{Files, Hidden, Sending, Settings as EdgeSettings};
-use banyan_edge::{Edge, EdgeServer};
-use banyan_platform::admin::{Desk, Edit, NewPartner, usual_grants};
+use banyan_edge::EdgeServer;
+use banyan_platform::admin::Desk;
 use banyan_platform::app::{App, Setup};
 use banyan_platform::health_card::identity::Stated;
 use banyan_platform::settings::{DatabaseUrl, EnvironmentSetting, Settings};
 use banyan_platform::web::{Extras, Server};
 use banyan_platform::work::Worker;
 use banyan_protocol::ambient::World;
-use banyan_protocol::dictionaries::{EncType, SignType};
-use banyan_protocol::wire::{Scalar as _, WebAddress};
 use banyan_sandbox::{
-    Account, Citizen, ConsoleAccess, HospitalAccess, HospitalSetup, InsurerAccess, MztAccess,
-    MztChannel, MztInbox, MztSetup, Pace, SandboxDescription, SimulatedHis, SimulatedHospital,
-    SimulatedInsurer, SimulatedTerminal, TerminalAccess, Traffic, citizens,
+    Account, Citizen, ConsoleAccess, MztChannel, MztInbox, Pace, SandboxDescription, SimulatedHis,
+    SimulatedHospital, SimulatedInsurer, SimulatedTerminal, TerminalAccess, Traffic, citizens,
 };
 use banyan_store::health_card::{Claim, Registered, register_all};
 use banyan_store::ids::HealthCardPersonId;
-use banyan_store::partners::{Kind, Partner};
+use banyan_store::partners::Kind;
 use banyan_store::private_file;
-use banyan_store::supplement::channels::{Channel, Keys};
 use banyan_store::vault::MasterKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use hospitals::Hospitals;
+use mzt::Mzt;
+use partners::{live_secret, origin};
 pub use window::PASSWORD;
 use window::Window;
 
@@ -96,15 +97,11 @@ pub const HOSPITALS: [(&str, &str); 3] = [
     ("H35019900002", "鹭岛中医院（沙箱）"),
     ("H35019900003", "武夷妇幼保健院（沙箱）"),
 ];
-/// The place of the hospital that wishes to be told of debts that it was shown and that were
-/// revoked.
-const CORRECTED: usize = 1;
 /// The insurers of the sandbox: name, 安全等级, and the services that it may name.
 const INSURERS: [(&str, u8, &[&str]); 2] = [
     ("惠闽宝（沙箱，等级 1）", 1, &["100002", "100005"]),
     ("惠厦保（沙箱，等级 4）", 4, &["100002", "100005", "100007"]),
 ];
-const MZT_NAME: &str = "闽政通（沙箱）";
 const CITIZENS: usize = 200;
 /// The same people in every sandbox; their index ids differ with the master key.
 const CITIZENS_SEED: i64 = 20_251_121;
@@ -161,104 +158,22 @@ impl Province {
         let app = App::open(settings, &master, plan.world.clone(), setup).await?;
         let desk = Desk::of(&app, "sandbox");
         let http = HttpClient::new(&HttpSettings::default())?;
-        let his_http = http.clone();
         let platform: Url = platform_url.parse()?;
-        let mut hospitals = Vec::new();
-        let mut accesses = Vec::new();
-        let (mut edge, mut his, mut edge_api_key) = (None, None, String::new());
-        for (place, (org_id, org_name)) in HOSPITALS.into_iter().enumerate() {
-            let listen = if place == 0 {
-                plan.edge_listen
-            } else {
-                SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
-            };
-            let partner = partner(&desk, Kind::Hospital, Some(org_id), org_name).await?;
-            let setup = HospitalSetup {
-                org_id: org_id.to_owned(),
-                org_name: org_name.to_owned(),
-                app_id: partner.profile.app_id.clone(),
-                secret: live_secret(&partner)?,
-                listen,
-                platform_url: platform.clone(),
-                ledger_file: Some(folder.join("hospitals").join(format!("{org_id}.jsonl"))),
-            };
-            let access = |callback_url: &Url| HospitalAccess {
-                org_id: setup.org_id.clone(),
-                org_name: setup.org_name.clone(),
-                app_id: setup.app_id.clone(),
-                secret: setup.secret.clone(),
-                callback_url: callback_url.to_string(),
-            };
-            let occupied = || {
-                let option = if place == 0 {
-                    "--edge-listen"
-                } else {
-                    "--listen"
-                };
-                format!(
-                    "启动模拟医院 {org_id}（{listen}；端口若被占用，请以 {option} 换一个，端口 0 表示任选）"
-                )
-            };
-            let callback_url = if place == 0 && plan.with_edge {
-                edge_api_key = api_key(folder, &plan.world)?;
-                let started = start_edge(&plan, &setup, &edge_api_key)
-                    .await
-                    .with_context(occupied)?;
-                let url = started.callback_url().clone();
-                his = Some(Arc::new(SimulatedHis::new(
-                    org_id,
-                    url.clone(),
-                    &edge_api_key,
-                    plan.world.clock.clone(),
-                    http.clone(),
-                )));
-                edge = Some(started);
-                url
-            } else {
-                let hospital =
-                    SimulatedHospital::start(setup.clone(), plan.world.clock.clone(), http.clone())
-                        .await
-                        .with_context(occupied)?;
-                let url = hospital.callback_url().clone();
-                hospitals.push(Arc::new(hospital));
-                url
-            };
-            let base = WebAddress::parse(&origin(&callback_url))
-                .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
-            let is_new = partner.profile.base_url.is_none();
-            let edit = Edit {
-                base_url: Some(base),
-                corrections: (is_new && place == CORRECTED).then_some(true),
-                institutions: (place == 0)
-                    .then(|| window::PRINTED_INSTITUTIONS.map(str::to_owned).to_vec()),
-                grants: Some(usual_grants(Kind::Hospital)),
-                ..Edit::default()
-            };
-            desk.edit(&setup.app_id, edit).await?;
-            accesses.push(access(&callback_url));
-        }
-        let mzt_partner = partner(&desk, Kind::Mzt, None, MZT_NAME).await?;
-        let mzt_setup = MztSetup {
-            app_id: mzt_partner.profile.app_id.clone(),
-            secret: live_secret(&mzt_partner)?,
-            platform_url: platform,
-        };
-        let mzt = Arc::new(MztChannel::new(&mzt_setup, plan.world.clock.clone(), http)?);
-        let account = Account::new(&mzt_setup.app_id, &mzt_setup.secret)?;
-        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mzt_inbox = MztInbox::start(free, account, plan.world.clock.clone())
-            .await
-            .context("启动模拟闽政通")?;
-        let base = WebAddress::parse(&origin(mzt_inbox.url()))
-            .map_err(|invalid| anyhow::anyhow!("{}", invalid.0))?;
-        let edit = Edit {
-            base_url: Some(base),
-            ..Edit::default()
-        };
-        desk.edit(&mzt_setup.app_id, edit).await?;
+        let Hospitals {
+            hospitals,
+            edge,
+            his,
+            edge_api_key,
+            accesses,
+        } = Hospitals::start(&plan, &desk, &platform, &http).await?;
+        let Mzt {
+            channel: mzt,
+            inbox: mzt_inbox,
+            access: mzt_access,
+        } = Mzt::start(&plan, &desk, &platform, http.clone()).await?;
         let mut insurers = Vec::new();
         for (name, level, service_ids) in INSURERS {
-            insurers.push(insurer(&desk, name, level, service_ids).await?);
+            insurers.push(partners::insurer(&desk, name, level, service_ids).await?);
         }
         app.directory.renew(app.now_ms()).await?;
         let mut citizens: Vec<Citizen> = citizens::generate(CITIZENS, CITIZENS_SEED)
@@ -273,7 +188,8 @@ impl Province {
             ..Extras::default()
         };
         let server = Server::start_with(app.clone(), listener, extras).await?;
-        let registered = partner(&desk, Kind::Terminal, None, window::TERMINAL_NAME).await?;
+        let registered =
+            partners::partner(&desk, Kind::Terminal, None, window::TERMINAL_NAME).await?;
         app.directory.renew(app.now_ms()).await?;
         let at = Window {
             app: &app,
@@ -285,7 +201,7 @@ impl Province {
             .first()
             .zip(persons.first())
             .context("没有参保人")?;
-        let terminal = at.start(holder, his_http.clone()).await?;
+        let terminal = at.start(holder, http).await?;
         if let Some(first) = accesses.first() {
             window::write_library_settings(folder, first, terminal.url())?;
         }
@@ -302,10 +218,7 @@ impl Province {
                 .map_or_else(String::new, |url: Url| origin(&url)),
             environment: "test".to_owned(),
             hospitals: accesses,
-            mzt: MztAccess {
-                app_id: mzt_setup.app_id,
-                secret: mzt_setup.secret,
-            },
+            mzt: mzt_access,
             mzt_url: mzt_inbox.url().to_string(),
             insurers,
             citizens: citizens.to_vec(),
@@ -405,43 +318,6 @@ impl Province {
     }
 }
 
-/// The edge of the sandbox's first hospital. It reports at once: whoever tries the sandbox by day
-/// does not wait for the night.
-async fn start_edge(plan: &Plan, hospital: &HospitalSetup, api_key: &str) -> Result<EdgeServer> {
-    let listener = std::net::TcpListener::bind(plan.edge_listen)?;
-    let settings = EdgeSettings {
-        listen: plan.edge_listen,
-        platform_url: hospital.platform_url.to_string(),
-        environment: banyan_edge::settings::EnvironmentSetting::Test,
-        org_id: hospital.org_id.clone(),
-        org_name: hospital.org_name.clone(),
-        app_id: hospital.app_id.clone(),
-        secret: Hidden(hospital.secret.clone()),
-        api_keys: vec![Hidden(api_key.to_owned())],
-        data_dir: plan.folder.join("edge"),
-        sending: Sending {
-            at_once: true,
-            follow_up_after_ms: 30_000,
-            ..Sending::default()
-        },
-        files: Files {
-            drop_dir: Some(plan.folder.join("edge").join("drop")),
-            ..Files::default()
-        },
-        ..EdgeSettings::default()
-    };
-    let url = format!("http://{}", listener.local_addr()?);
-    let edge = Edge::open(settings, plan.world.clone(), &url).await?;
-    Ok(EdgeServer::start(edge, listener, plan.works_by_itself).await?)
-}
-
-/// What the HIS shows the edge; made at the first start.
-fn api_key(folder: &Path, world: &World) -> Result<String> {
-    let path = folder.join("edge.api-key");
-    private_file::read_or_make(&path, || banyan_sandbox::random_secret(&*world.random))
-        .with_context(|| path.display().to_string())
-}
-
 /// Gives every citizen his health card, and has his number at the insurance lead to him.
 async fn register(app: &App, citizens: &[Citizen]) -> Result<Vec<HealthCardPersonId>> {
     let ids = app.person_ids.take(citizens.len()).await?;
@@ -492,97 +368,4 @@ fn master_key(folder: &Path, world: &World) -> Result<MasterKey> {
     let text = private_file::read_or_make(&path, || MasterKey::generate(&world.random))
         .with_context(|| path.display().to_string())?;
     MasterKey::parse(&text).with_context(|| path.display().to_string())
-}
-
-/// The sandbox's partner with this orgId (or of this kind, where it has none); added where it is
-/// missing.
-async fn partner(desk: &Desk, kind: Kind, org_id: Option<&str>, name: &str) -> Result<Partner> {
-    for second_look in [false, true] {
-        let found = desk.partners().await?.into_iter().find(|partner| {
-            partner.profile.kind == kind && partner.profile.org_id.as_deref() == org_id
-        });
-        if let Some(partner) = found {
-            return Ok(partner);
-        }
-        if !second_look {
-            desk.add_partner(NewPartner {
-                kind,
-                org_id: org_id.map(str::to_owned),
-                name: name.to_owned(),
-                base_url: None,
-                hosts: Vec::new(),
-                grants: None,
-                rate_per_second: 100_000,
-                plain_replies: true,
-                corrections: false,
-                institutions: match kind {
-                    // It stands at the first hospital, whichever of its codes is used there.
-                    Kind::Terminal => std::iter::once(HOSPITALS[0].0)
-                        .chain(window::PRINTED_INSTITUTIONS)
-                        .map(str::to_owned)
-                        .collect(),
-                    Kind::Hospital | Kind::Mzt | Kind::Insurer => Vec::new(),
-                },
-            })
-            .await?;
-        }
-    }
-    anyhow::bail!("登记 {name} 失败")
-}
-
-/// The sandbox's insurer of this name; added where it is missing.
-async fn insurer(
-    desk: &Desk,
-    name: &str,
-    level: u8,
-    service_ids: &[&str],
-) -> Result<InsurerAccess> {
-    for second_look in [false, true] {
-        let found =
-            desk.partners().await?.into_iter().find(|partner| {
-                partner.profile.kind == Kind::Insurer && partner.profile.name == name
-            });
-        if let Some(partner) = found {
-            let channel = desk.channel(&partner.profile.app_id).await?;
-            return Ok(InsurerAccess {
-                chs_fjs_appsecret: live_secret(&partner)?,
-                chs_fjs_appid: partner.profile.app_id,
-                level: channel.level,
-                service_ids: channel.service_ids,
-            });
-        }
-        if !second_look {
-            let new = NewPartner {
-                kind: Kind::Insurer,
-                org_id: None,
-                name: name.to_owned(),
-                base_url: None,
-                hosts: Vec::new(),
-                grants: None,
-                rate_per_second: 100_000,
-                plain_replies: true,
-                corrections: false,
-                institutions: Vec::new(),
-            };
-            let channel = Channel {
-                level,
-                enc_type: EncType::Sm4.code().to_owned(),
-                sign_type: SignType::Sm3.code().to_owned(),
-                service_ids: service_ids.iter().map(|id| (*id).to_owned()).collect(),
-                strict: false,
-                keys: Keys::default(),
-            };
-            desk.add_insurer(new, channel).await?;
-        }
-    }
-    anyhow::bail!("登记 {name} 失败")
-}
-
-fn live_secret(partner: &Partner) -> Result<String> {
-    let secret = partner.secrets.first().context("接入方没有有效密钥")?;
-    Ok(secret.text.clone())
-}
-
-fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
 }

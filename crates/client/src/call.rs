@@ -28,7 +28,7 @@ pub struct Credentials {
 /// answer, whatever the HTTP status that it came with.
 ///
 /// # Errors
-/// See [`CallFault`]; never `Refused` or `BadReply`.
+/// See [`CallFault`]; never `NoSecret`, `Refused` or `BadReply`.
 pub async fn call(
     http: &HttpClient,
     url: &Url,

@@ -23,7 +23,7 @@ pub struct CentreCaller<'a> {
 /// status that it came with; it may be unsigned, for who does not know us can't sign for us.
 ///
 /// # Errors
-/// See [`CallFault`]; never `Refused` or `BadReply`.
+/// See [`CallFault`]; never `NoSecret`, `Refused` or `BadReply`.
 pub async fn call_centre(
     http: &HttpClient,
     url: &Url,

@@ -19,6 +19,9 @@ pub enum CallFault {
     /// The guard does not let us call this host; nothing was sent.
     #[error("the call is not allowed: {0}")]
     Forbidden(HostRefused),
+    /// We hold no secret of the partner that is live; nothing was sent.
+    #[error("there is no live secret to seal the call with")]
+    NoSecret,
     /// No connection; nothing was sent.
     #[error("no connection: {0}")]
     Connect(ConnectFault),
@@ -112,7 +115,7 @@ impl CallFault {
             // Gateways answer 200 with a page of their own while the server behind is away.
             Self::NotOpened(fault) => matches!(fault, ReplyFault::NoEnvelope(_)),
             Self::Refused { code, .. } => is_passing(code),
-            Self::Forbidden(_) | Self::TooLarge | Self::BadReply(_) => false,
+            Self::Forbidden(_) | Self::NoSecret | Self::TooLarge | Self::BadReply(_) => false,
         }
     }
 
@@ -120,7 +123,7 @@ impl CallFault {
     #[must_use]
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Forbidden(_) => Blame::Us,
+            Self::Forbidden(_) | Self::NoSecret => Blame::Us,
             Self::Connect(_) | Self::Timeout | Self::Http(_) => Blame::Line,
             Self::Status {
                 status: 400..=499, ..
@@ -139,6 +142,7 @@ impl CallFault {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Forbidden(_) => "forbidden",
+            Self::NoSecret => "no_secret",
             Self::Connect(_) => "connect",
             Self::Tls(_) => "tls",
             Self::Timeout => "timeout",

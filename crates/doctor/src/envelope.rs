@@ -16,7 +16,8 @@ const REQUIRED: [(&str, Deviation); 5] = [
 
 /// The timestamp of 2001 in milliseconds: what is less was counted in seconds.
 const LEAST_MS: i64 = 1_000_000_000_000;
-/// How far a clock may be off (design, section 4.8).
+/// How far a clock may be off before a platform refuses what it stamped: what platforms have where
+/// nobody set it otherwise.
 const FRESHNESS_MS: i64 = 600_000;
 
 /// How the envelope deviates.

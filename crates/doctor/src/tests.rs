@@ -376,7 +376,6 @@ fn every_fault_of_the_ciphertext_is_found() {
 
 #[test]
 fn several_faults_at_once_are_found_together() {
-    let began = std::time::Instant::now();
     let diagnosis = ask(&Maker::with(|m| {
         m.signed = BUSINESS.replace('/', "\\/");
         m.name = "data";
@@ -408,8 +407,8 @@ fn several_faults_at_once_are_found_together() {
     assert!(place("sign.key_no_name").guides.contains("&▶key=*"));
     assert!(place("sign.as_data").yours.contains("▶data="));
     assert_eq!(place("sign.hex").offset_bytes, 0);
-    // Well under a second also without optimisation of this crate.
-    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    // The work is bounded, whatever the machine makes of it.
+    assert!(diagnosis.tried < 100_000, "{}", diagnosis.tried);
 }
 
 #[test]
@@ -550,11 +549,9 @@ fn a_large_message_takes_no_longer_than_a_small_one_that_is_hopeless() {
         m.signed = "nothing that anybody would sign".to_owned();
         m.encrypted = business.clone().into_bytes();
     });
-    let began = std::time::Instant::now();
     let diagnosis = ask(&message);
     assert_eq!(diagnosis.verdict, Verdict::Partly);
-    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
-    eprintln!("{} bytes: {:?}", message.len(), began.elapsed());
+    assert!(diagnosis.tried < 1_000, "{}", diagnosis.tried);
     let over_cipher = Maker::with(|m| {
         m.signed = "CIPHERTEXT".to_owned();
         m.encrypted = business.into_bytes();

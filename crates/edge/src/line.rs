@@ -300,6 +300,7 @@ impl Trouble {
                 }
                 Some(_) | None => Self::Platform(text()),
             },
+            CallFault::NoSecret => Self::Key,
             CallFault::Connect(_)
             | CallFault::Timeout
             | CallFault::Http(_)
@@ -318,6 +319,7 @@ impl Trouble {
 pub(crate) fn in_chinese(fault: &CallFault) -> String {
     match fault {
         CallFault::Forbidden(_) => "平台地址不允许访问，请核对配置 platform_url".to_owned(),
+        CallFault::NoSecret => "没有可用的密钥，请核对配置 secret".to_owned(),
         CallFault::Connect(ConnectFault::Unresolved { host, .. }) => {
             format!("平台域名 {host} 无法解析，请核对 platform_url 与院内 DNS")
         }

@@ -14,6 +14,8 @@ use banyan_store::queue::{Backlog, JobKind};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::inbound::name::Name;
+
 /// The meters of one platform.
 #[derive(Clone)]
 pub struct Meters(Arc<Inner>);
@@ -54,8 +56,8 @@ impl NoticeEnd {
 /// Counters of one partner by interface and result, and its latencies by interface.
 #[derive(Debug, Default)]
 pub struct PartnerMeters {
-    results: Mutex<HashMap<(Interface, ResultCode), Counter>>,
-    latencies: Mutex<HashMap<Interface, Histogram>>,
+    results: Mutex<HashMap<(Name, ResultCode), Counter>>,
+    latencies: Mutex<HashMap<Name, Histogram>>,
 }
 
 /// Seconds; from a look-up in memory to a call that ran into its time limit.
@@ -114,17 +116,18 @@ impl Meters {
         &self,
         partner: &PartnerMeters,
         app_id: &str,
-        interface: Interface,
+        name: impl Into<Name>,
         result: ResultCode,
         took: Duration,
     ) {
+        let name = name.into();
         locked(&partner.results)
-            .entry((interface, result))
+            .entry((name, result))
             .or_insert_with(|| {
                 self.counter(
                     "banyan_requests_total",
                     &[
-                        ("interface", interface.code()),
+                        ("interface", name.as_str()),
                         ("partner", app_id),
                         ("result", result.code()),
                     ],
@@ -132,9 +135,9 @@ impl Meters {
             })
             .increment(1);
         locked(&partner.latencies)
-            .entry(interface)
+            .entry(name)
             .or_insert_with(|| {
-                let labels = [("interface", interface.code()), ("partner", app_id)];
+                let labels = [("interface", name.as_str()), ("partner", app_id)];
                 let key = key("banyan_request_seconds", &labels);
                 self.0.recorder.register_histogram(&key, &METADATA)
             })

@@ -1,5 +1,7 @@
 //! Refusals: who erred, what the caller is told, and what the operator reads.
 
+use std::time::Duration;
+
 use banyan_protocol::credential::CentreCode;
 use banyan_protocol::envelope::EnvelopeFault;
 use banyan_protocol::result_code::ResultCode;
@@ -60,7 +62,18 @@ impl Refusal {
         )
     }
 
-    /// The HTTP status that goes with it (design, section 4.9).
+    /// No answer within this time; what became of the call is not known.
+    #[must_use]
+    pub fn timed_out(limit: Duration) -> Self {
+        Self {
+            operator: Some(format!("timed out after {limit:?}")),
+            ..Self::caller(ResultCode::Timeout, TIMED_OUT)
+        }
+    }
+
+    /// The HTTP status that goes with it: 200 for nearly all, because callers read the code and many
+    /// of their stacks throw the body of anything else away. The rest is what gateways and retrying
+    /// clients act on by themselves: no such path, too often, not now.
     #[must_use]
     pub const fn http_status(&self) -> u16 {
         match self.code {
@@ -71,6 +84,9 @@ impl Refusal {
         }
     }
 }
+
+/// What is said where nobody knows what became of a call, whichever interface it was of.
+const TIMED_OUT: &str = "处理超时，结果未知，请重试（有批次号、流水号的沿用原号）或查询结果";
 
 impl From<FieldFault> for Refusal {
     fn from(fault: FieldFault) -> Self {
@@ -99,12 +115,9 @@ impl From<StoreError> for Refusal {
             // Where the line breaks in the middle of a commit nobody knows what became of it.
             StoreError::Unavailable(_) => (
                 ResultCode::Maintenance,
-                "系统维护中，本次请求结果未知，请稍后以相同批次号、新的时间戳重试",
+                "系统维护中，本次请求结果未知，请稍后以新的时间戳重试（有批次号、流水号的沿用原号）",
             ),
-            StoreError::Timeout => (
-                ResultCode::Timeout,
-                "处理超时，结果未知，请以相同批次号重试或查询结果",
-            ),
+            StoreError::Timeout => (ResultCode::Timeout, TIMED_OUT),
             _ => (ResultCode::SystemError, ResultCode::SystemError.label()),
         };
         Self {

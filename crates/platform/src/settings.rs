@@ -3,11 +3,13 @@
 //! They are read from a TOML file; the binary lays the environment over it. Durations carry their
 //! unit in their name.
 
+mod bounds;
+pub mod keys;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use banyan_protocol::credential::dictionaries::BusinessType;
 use banyan_protocol::envelope::Environment;
 use banyan_web::Tls;
 use serde::Deserialize;
@@ -240,7 +242,8 @@ pub struct Retention {
     pub batch_days: u32,
     /// Callbacks that ended.
     pub callback_days: u32,
-    /// The journal's entries; the links of its chain stay for ever.
+    /// The journal's entries; the links of its chain stay for ever. At least
+    /// [`JOURNAL_READ_BACK_DAYS`].
     pub journal_days: u32,
     /// Authorisations of health cards that are over (ORG_EHC_002 answers as long), and claims of
     /// other names that were decided.
@@ -253,6 +256,10 @@ pub struct Retention {
     /// to say, not for a default to guess.
     pub ledger_months: Option<NonZeroU32>,
 }
+
+/// So far back the platform itself reads its journal: to show a citizen who looked him up, and to
+/// find whom to tell that a debt was revoked. An entry that is younger is never removed.
+pub const JOURNAL_READ_BACK_DAYS: u32 = 90;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -396,111 +403,6 @@ impl Default for Retention {
             appeal_days: 3 * 365,
             ledger_months: None,
         }
-    }
-}
-
-impl Settings {
-    /// What no type says: bounds below which nothing works.
-    ///
-    /// # Errors
-    /// The setting that can't be, in Chinese.
-    pub fn check(&self) -> Result<(), String> {
-        let (inbound, outbound) = (&self.inbound, &self.outbound);
-        self.health_card.check()?;
-        self.credential.check()?;
-        let positive = [
-            ("inbound.max_body_bytes", inbound.max_body_bytes > 0),
-            (
-                "inbound.max_insurer_body_bytes",
-                inbound.max_insurer_body_bytes > 0,
-            ),
-            ("supplement.code_ttl_ms", self.supplement.code_ttl_ms > 0),
-            ("supplement.token_ttl_ms", self.supplement.token_ttl_ms > 0),
-            ("inbound.timeout_ms", inbound.timeout_ms > 0),
-            ("inbound.freshness_ms", inbound.freshness_ms > 0),
-            ("inbound.replay_capacity", inbound.replay_capacity > 0),
-            ("inbound.max_concurrent", inbound.max_concurrent > 0),
-            ("overdue.link_ttl_ms", self.overdue.link_ttl_ms > 0),
-            ("overdue.session_ttl_ms", self.overdue.session_ttl_ms > 0),
-            (
-                "overdue.reminders.every_days",
-                self.overdue.reminders.every_days > 0,
-            ),
-            (
-                "overdue.reminders.max_times",
-                self.overdue.reminders.max_times > 0,
-            ),
-            (
-                "overdue.next.max_amount_fen",
-                self.overdue.next.max_amount_fen >= 0,
-            ),
-            (
-                "outbound.connect_timeout_ms",
-                outbound.connect_timeout_ms > 0,
-            ),
-            ("outbound.call_timeout_ms", outbound.call_timeout_ms > 0),
-            ("outbound.per_hospital", outbound.per_hospital > 0),
-            ("outbound.healthy_hospitals", outbound.healthy_hospitals > 0),
-            ("outbound.failing_hospitals", outbound.failing_hospitals > 0),
-            (
-                "database_write_connections",
-                self.database_write_connections > 0,
-            ),
-            (
-                "database_read_connections",
-                self.database_read_connections > 0,
-            ),
-        ];
-        match positive.iter().find(|(_, holds)| !holds) {
-            Some((name, _)) => Err(format!("{name}：须大于 0")),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Credential {
-    fn check(&self) -> Result<(), String> {
-        let positive = [
-            ("code_ttl_ms", self.code_ttl_ms > 0),
-            ("token_ttl_ms", self.token_ttl_ms > 0),
-            ("face_ttl_ms", self.face_ttl_ms > 0),
-            ("password_wait_ms", self.password_wait_ms > 0),
-            ("max_waiting", self.max_waiting > 0),
-        ];
-        if let Some((name, _)) = positive.iter().find(|(_, holds)| !holds) {
-            return Err(format!("credential.{name}：须大于 0"));
-        }
-        let unknown = |code: &&String| BusinessType::from_code(code).is_none();
-        match self.password_free.iter().find(unknown) {
-            Some(code) => Err(format!("credential.password_free：没有用码业务类型 {code}")),
-            None => Ok(()),
-        }
-    }
-}
-
-impl HealthCard {
-    fn check(&self) -> Result<(), String> {
-        let positive = [
-            ("authorisation_ttl_ms", self.authorisation_ttl_ms > 0),
-            ("authorisation_tries", self.authorisation_tries > 0),
-            ("code_ttl_ms", self.code_ttl_ms > 0),
-        ];
-        if let Some((name, _)) = positive.iter().find(|(_, holds)| !holds) {
-            return Err(format!("health_card.{name}：须大于 0"));
-        }
-        // A token is 43 characters long.
-        let path = self.wx_mini_path.as_ref();
-        let path = path.map(|path| path.replace("{token}", &"0".repeat(43)));
-        for (name, text, most) in [
-            ("wx_mini_app_id", self.wx_mini_app_id.as_deref(), 40),
-            ("wx_mini_path", path.as_deref(), 300),
-        ] {
-            let fits = |text: &str| !text.trim().is_empty() && text.chars().count() <= most;
-            if text.is_some_and(|text| !fits(text)) {
-                return Err(format!("health_card.{name}：须为 1 至 {most} 个字符"));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -8,6 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// A second, in the clock's milliseconds.
+pub const SECOND_MS: i64 = 1_000;
+/// A minute.
+pub const MINUTE_MS: i64 = 60 * SECOND_MS;
+/// An hour.
+pub const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// A day of 24 hours.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+
 /// Where the time comes from: milliseconds since the Unix epoch.
 pub trait Clock: Debug + Send + Sync {
     /// The present moment in milliseconds since the Unix epoch.

@@ -515,7 +515,12 @@ impl Spec {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::credential::dictionaries::OrdStas;
+    use crate::dictionaries::RetCode;
+    use crate::wire::{Kind, Scalar as _};
 
     #[test]
     fn codes_and_paths_are_each_their_own() {
@@ -531,6 +536,32 @@ mod tests {
             Some(Interface::OrgMdl001)
         );
         assert_eq!(Interface::at_platform_path("/umdl/callback"), None);
+    }
+
+    /// Documents list dictionaries by their names: two of one name would hide each other's codes.
+    #[test]
+    fn dictionaries_of_one_name_are_one() {
+        fn walk(fields: &[Field], seen: &mut BTreeMap<&'static str, Vec<&'static str>>) {
+            for field in fields {
+                match field.kind {
+                    Kind::Dictionary { name, entries } => {
+                        let codes: Vec<_> = entries.iter().map(|entry| entry.code).collect();
+                        let known = seen.entry(name).or_insert_with(|| codes.clone());
+                        assert_eq!(*known, codes, "{name}");
+                    }
+                    Kind::List { fields } => walk(fields, seen),
+                    _ => {}
+                }
+            }
+        }
+        let mut seen = BTreeMap::new();
+        for interface in Interface::ALL {
+            walk(interface.spec().request, &mut seen);
+            walk(interface.spec().reply, &mut seen);
+        }
+        for kind in [RetCode::KIND, OrdStas::KIND] {
+            assert!(matches!(kind, Kind::Dictionary { name, .. } if !seen.contains_key(name)));
+        }
     }
 
     #[test]

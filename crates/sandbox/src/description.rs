@@ -38,7 +38,8 @@ pub struct SandboxDescription {
     pub insurers: Vec<InsurerAccess>,
     /// The citizens.
     pub citizens: Vec<Citizen>,
-    /// The operators' console.
+    /// The operators' console. Tools of others read this file and look for the member, so it stays
+    /// whether or not there is one.
     pub console: ConsoleAccess,
     /// What the HIS shows the edge; empty where none runs.
     pub edge_api_key: String,

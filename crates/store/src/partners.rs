@@ -143,7 +143,8 @@ pub fn rotate(
     now_ms: i64,
     old_ends_ms: i64,
 ) -> Result<bool, StoreError> {
-    let Some(id) = id_of(tx, app_id)? else {
+    // Held, so that of two rotations at once the second finds the secret of the first.
+    let Some((id, _)) = hold(tx, app_id)? else {
         return Ok(false);
     };
     tx.execute(
@@ -159,13 +160,25 @@ pub fn rotate(
     Ok(true)
 }
 
-/// Writes a partner's profile anew; appId, kind and orgId stay. `false` where there is no such
-/// partner.
+/// A partner's id and profile, held until the transaction ends: whoever else changes it waits, so
+/// that nobody writes back what another has changed meanwhile. `None` where there is none.
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub fn change(tx: &mut Tx<'_>, profile: &Profile, now_ms: i64) -> Result<bool, StoreError> {
-    let changed = tx.execute(
+pub fn hold(tx: &mut Tx<'_>, app_id: &str) -> Result<Option<(PartnerId, Profile)>, StoreError> {
+    let sql =
+        format!("UPDATE partner SET changed_ms = changed_ms WHERE app_id = $1 RETURNING {COLUMNS}");
+    let held = tx.query_opt(&sql, &[app_id.into()], read_partner)?;
+    Ok(held.map(|partner| (partner.id, partner.profile)))
+}
+
+/// Writes a partner's profile anew, as it was [held](hold) and then changed; appId, kind and orgId
+/// stay.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn put(tx: &mut Tx<'_>, profile: &Profile, now_ms: i64) -> Result<(), StoreError> {
+    tx.execute(
         "UPDATE partner SET name = $2, base_url = $3, hosts = $4, grants = $5, \
          rate_per_second = $6, plain_replies = $7, active = $8, changed_ms = $9, \
          corrections = $10, institutions = $11 WHERE app_id = $1",
@@ -183,8 +196,7 @@ pub fn change(tx: &mut Tx<'_>, profile: &Profile, now_ms: i64) -> Result<bool, S
             profile.institutions.join(" ").into(),
         ],
     )?;
-    raise_revision(tx)?;
-    Ok(changed > 0)
+    raise_revision(tx)
 }
 
 /// Remembers the dialect in which a partner signed, so that a node that never heard it calls it
@@ -222,12 +234,8 @@ pub async fn revision(db: &Db) -> Result<i64, StoreError> {
 pub async fn all(db: &Db, vault: &Vault, now_ms: i64) -> Result<Vec<Partner>, StoreError> {
     let vault = vault.clone();
     db.scan(move |tx| {
-        let mut partners = tx.query(
-            "SELECT id, app_id, kind, org_id, name, base_url, hosts, grants, rate_per_second, \
-             plain_replies, active, dialect, corrections, institutions FROM partner ORDER BY app_id",
-            &[],
-            read_partner,
-        )?;
+        let sql = format!("SELECT {COLUMNS} FROM partner ORDER BY app_id");
+        let mut partners = tx.query(&sql, &[], read_partner)?;
         // The one in use first; ids of several nodes do not say which is newer.
         let secrets = tx.query(
             "SELECT partner_id, sealed, ends_ms FROM partner_secret \
@@ -254,13 +262,9 @@ pub async fn all(db: &Db, vault: &Vault, now_ms: i64) -> Result<Vec<Partner>, St
     .await
 }
 
-fn id_of(tx: &mut Tx<'_>, app_id: &str) -> Result<Option<PartnerId>, StoreError> {
-    tx.query_opt(
-        "SELECT id FROM partner WHERE app_id = $1",
-        &[app_id.into()],
-        |row| Ok(PartnerId(row.get(0)?)),
-    )
-}
+/// What [`read_partner`] reads.
+const COLUMNS: &str = "id, app_id, kind, org_id, name, base_url, hosts, grants, rate_per_second, \
+     plain_replies, active, dialect, corrections, institutions";
 
 fn insert_secret(
     tx: &mut Tx<'_>,

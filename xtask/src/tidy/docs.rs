@@ -1,4 +1,5 @@
-//! Every folder begins with its story, and no file makes a reader sigh.
+//! Every folder begins with its story, no file makes a reader sigh, and the files that documents
+//! name are there.
 
 use super::{Finding, Source};
 
@@ -21,6 +22,47 @@ pub(crate) fn folders_begin_with_their_story(file: &Source, findings: &mut Vec<F
     if (is_crate_root(&file.path) || is_folder_root(&file.path)) && !file.text.starts_with("//!") {
         findings.push(file.finding(1, "no `//!` docs: begin with what this part is for"));
     }
+}
+
+/// A document that leads somebody to a file that was moved costs him more than none.
+pub(crate) fn named_files_exist(files: &[Source], findings: &mut Vec<Finding>) {
+    let paths: Vec<String> = files
+        .iter()
+        .map(|file| format!("/{}", without_src(&file.path)))
+        .collect();
+    let is_there = |named: &str| {
+        let end = format!("/{}", without_src(named));
+        paths.iter().any(|path| path.ends_with(&end))
+    };
+    for file in files.iter().filter(|file| leads_people(&file.path)) {
+        for (number, line) in file.lines() {
+            for named in named_in(line).filter(|named| !is_there(named)) {
+                findings.push(file.finding(
+                    number,
+                    format!("`{named}` is the end of no file's path: name where it is now"),
+                ));
+            }
+        }
+    }
+}
+
+fn leads_people(path: &str) -> bool {
+    let in_folder = path.strip_prefix("docs/").unwrap_or(path);
+    path.ends_with(".md")
+        && !in_folder.contains('/')
+        && (path.starts_with("docs/") || path.starts_with("README"))
+}
+
+/// Between back-ticks, what looks like a Rust file.
+fn named_in(line: &str) -> impl Iterator<Item = &str> {
+    let quoted = line.split('`').skip(1).step_by(2);
+    quoted.filter(|text| text.ends_with(".rs") && !text.contains([' ', '*', '<']))
+}
+
+/// Documents leave the folder `src` out, which every crate has.
+fn without_src(path: &str) -> String {
+    let parts = path.split('/').filter(|part| *part != "src");
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn is_crate_root(path: &str) -> bool {
@@ -60,6 +102,31 @@ mod tests {
         let good = "//! What is owed.\n";
         assert!(
             lines_found(folders_begin_with_their_story, "crates/a/src/lib.rs", good).is_empty()
+        );
+    }
+
+    #[test]
+    fn a_document_names_files_that_are_there() {
+        let file = |path: &str, text: &str| Source {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
+        let text =
+            "`queue/mod.rs`, `store/queue/mod.rs`\n`queue.rs` and `store/queue.rs`\nlib.rs\n";
+        let files = [
+            file("crates/store/src/queue/mod.rs", ""),
+            file("docs/a.md", text),
+            file("README.md", "`ue/mod.rs`"),
+            file("CHANGELOG.md", "`gone.rs`"),
+        ];
+        let mut findings = Vec::new();
+        named_files_exist(&files, &mut findings);
+        let found = findings
+            .iter()
+            .map(|finding| (&*finding.path, finding.line));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [("docs/a.md", 2), ("docs/a.md", 2), ("README.md", 1)]
         );
     }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the code's manners, those that neither rustc nor clippy can see.
 //!
-//! Each check takes one file and tells what it found; a finding says where, what, and what to do.
+//! Each check takes one file, or all where it must, and tells what it found; a finding says where,
+//! what, and what to do.
 
 mod docs;
 mod files;
@@ -23,6 +24,7 @@ const CHECKS: &[Check] = &[
     words::machine_paths,
     words::registries,
     words::trailing_space,
+    words::absent_documents,
     docs::folders_begin_with_their_story,
     docs::files_stay_short,
     sql::stays_in_the_store,
@@ -37,6 +39,7 @@ pub(crate) fn run(root: &Path) -> Result<ExitCode> {
     for file in &files {
         check(file, &mut findings);
     }
+    docs::named_files_exist(&files, &mut findings);
     findings.sort();
     for finding in &findings {
         println!("{finding}");

@@ -58,6 +58,24 @@ fn goes_on(line: &str, at: usize, path: &str) -> bool {
         || line[at + path.len()..].starts_with(|next: char| next.is_ascii_alphanumeric())
 }
 
+/// Reasons that stand in a document which the repository does not have.
+pub(crate) fn absent_documents(file: &Source, findings: &mut Vec<Finding>) {
+    if file.path.starts_with(OWN_FILES) {
+        return;
+    }
+    for (number, line) in file.lines() {
+        let lower = line.to_lowercase();
+        for phrase in ["design, section", "design.md"] {
+            if lower.contains(phrase) {
+                findings.push(file.finding(
+                    number,
+                    format!("`{phrase}` leads nowhere from here: give the reason itself"),
+                ));
+            }
+        }
+    }
+}
+
 /// Addresses of package registries: they are a machine's setting, and crates.io is the default.
 pub(crate) fn registries(file: &Source, findings: &mut Vec<Finding>) {
     if file.path.starts_with(OWN_FILES) {
@@ -136,6 +154,15 @@ mod tests {
         let text = "cd /work/main\n\"/root/.cargo\"\nx=/home/anna/y\nhttps://a.cn/work/1\n\
                     ./work/x\n/home/\nroute(\"/h5/home/x\")\nPATH=/bin:/root/bin";
         assert_eq!(lines_found(machine_paths, "docs/a.md", text), [1, 2, 3, 8]);
+    }
+
+    #[test]
+    fn a_document_that_is_not_here_is_found() {
+        let text = "/// As it is (design, section 4.8).\n// by design\n//! Design, section 3: all.";
+        assert_eq!(
+            lines_found(absent_documents, "crates/x/src/a.rs", text),
+            [1, 3]
+        );
     }
 
     #[test]

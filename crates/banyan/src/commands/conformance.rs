@@ -199,7 +199,7 @@ fn person_of(path: &Path) -> Result<Person> {
 fn of_sandbox(options: &Options, folder: &Path) -> Result<Access> {
     let description = SandboxDescription::read(folder)
         .with_context(|| format!("{} 中没有运行过的沙箱", folder.display()))?;
-    // The last hospital: the first stands where the edge will be.
+    // The last hospital: the first stands behind the edge, which answers in its place.
     let hospital = description
         .hospitals
         .last()

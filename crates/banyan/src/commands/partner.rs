@@ -1,5 +1,6 @@
 //! `banyan partner`: who may call, and with which secrets.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,9 +10,9 @@ use banyan_platform::settings::EnvironmentSetting;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::{EncType, SignType};
 use banyan_protocol::wire::{Scalar as _, WebAddress};
-use banyan_store::partners::{Kind, Partner};
+use banyan_store::partners::{Kind, Partner, Profile};
 use banyan_store::supplement::channels::{Channel, Keys};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{block_on, desk};
 use crate::config::ConfigOptions;
@@ -148,12 +149,21 @@ struct Set {
     /// 机构接口的基础地址
     #[arg(long, value_name = "地址")]
     base_url: Option<String>,
+    /// 取消基础地址
+    #[arg(long, conflicts_with = "base_url")]
+    no_base_url: bool,
     /// 允许回调的其他主机，可多次给出；替换原有的全部
     #[arg(long = "host", value_name = "主机")]
     hosts: Vec<String>,
+    /// 取消全部其他主机
+    #[arg(long, conflicts_with = "hosts")]
+    no_hosts: bool,
     /// 授权的接口编码，可多次给出；替换原有的全部
     #[arg(long = "grant", value_name = "接口")]
     grants: Vec<String>,
+    /// 取消全部授权
+    #[arg(long, conflicts_with = "grants")]
+    no_grants: bool,
     /// 每秒调用上限
     #[arg(long, value_name = "次数")]
     rate: Option<u32>,
@@ -166,6 +176,9 @@ struct Set {
     /// 医保定点机构代码，可多次给出：医疗机构为与机构编码不同的代码，终端为所在机构的代码；替换原有的全部
     #[arg(long = "institution", value_name = "代码")]
     institutions: Vec<String>,
+    /// 取消全部医保定点机构代码
+    #[arg(long, conflicts_with = "institutions")]
+    no_institutions: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -195,7 +208,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         match &options.act {
             Act::Add(add) => {
                 let mut new = add.read()?;
-                // In a test environment partners begin with plain answers (design, section 4.6).
+                // Whoever writes his side for the first time answers as the guide's example of
+                // 4.4.1.4 does, in one layer; so in a test environment that is taken.
                 new.plain_replies |= settings.environment == EnvironmentSetting::Test;
                 let issued = match add.kind {
                     KindOption::Insurer => {
@@ -212,7 +226,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 desk.edit(&set.app_id, set.read()?).await?;
                 terminal::say("已修改，一秒内生效。");
             }
-            Act::List { json } => show_list(&desk.partners().await?, *json),
+            Act::List { json } => {
+                let mut channels: HashMap<_, _> = desk.channels().await?.into_iter().collect();
+                let partners = desk.partners().await?.into_iter();
+                let listed: Vec<_> = partners
+                    .map(|partner| {
+                        let channel = channels.remove(&partner.id);
+                        (partner, channel)
+                    })
+                    .collect();
+                show_list(&listed, *json);
+            }
             Act::Rotate {
                 app_id,
                 overlap_hours,
@@ -318,17 +342,30 @@ impl ChannelOptions {
 
 impl Set {
     fn read(&self) -> Result<Edit> {
+        let base_url = base_url(self.base_url.as_deref())?;
         Ok(Edit {
             name: self.name.clone(),
-            base_url: base_url(self.base_url.as_deref())?,
-            hosts: (!self.hosts.is_empty()).then(|| self.hosts.clone()),
-            grants: grants(&self.grants)?,
+            base_url: given(base_url.is_some(), self.no_base_url, base_url),
+            hosts: given(!self.hosts.is_empty(), self.no_hosts, self.hosts.clone()),
+            grants: match grants(&self.grants)? {
+                None => self.no_grants.then(Vec::new),
+                some => some,
+            },
             rate_per_second: self.rate,
             plain_replies: self.plain_replies,
             corrections: self.corrections.map(|switch| switch == Switch::On),
-            institutions: (!self.institutions.is_empty()).then(|| self.institutions.clone()),
+            institutions: given(
+                !self.institutions.is_empty(),
+                self.no_institutions,
+                self.institutions.clone(),
+            ),
         })
     }
+}
+
+/// What a part is changed to: to what was named, or, taken away, to nothing.
+fn given<T>(named: bool, taken_away: bool, value: T) -> Option<T> {
+    (named || taken_away).then_some(value)
 }
 
 fn base_url(text: Option<&str>) -> Result<Option<WebAddress>> {
@@ -353,26 +390,12 @@ fn show_issued(issued: &Issued) {
     terminal::note("请立即妥善保存密钥：它不会再次显示。");
 }
 
-fn show_list(partners: &[Partner], as_json: bool) {
+/// The partners, each beside its channel where it is an insurer.
+fn show_list(partners: &[(Partner, Option<Channel>)], as_json: bool) {
     if as_json {
         let rows: Vec<_> = partners
             .iter()
-            .map(|partner| {
-                let profile = &partner.profile;
-                json!({
-                    "appId": profile.app_id,
-                    "kind": kind(profile.kind),
-                    "orgId": profile.org_id,
-                    "name": profile.name,
-                    "baseUrl": profile.base_url,
-                    "hosts": profile.hosts,
-                    "grants": profile.grants,
-                    "ratePerSecond": profile.rate_per_second,
-                    "active": profile.active,
-                    "corrections": profile.corrections,
-                    "secrets": partner.secrets.len(),
-                })
-            })
+            .map(|(partner, channel)| as_row(partner, channel.as_ref()))
             .collect();
         terminal::say(json!(rows));
         return;
@@ -380,7 +403,7 @@ fn show_list(partners: &[Partner], as_json: bool) {
     if partners.is_empty() {
         terminal::say("尚未登记接入方：请用 banyan partner add 登记。");
     }
-    for partner in partners {
+    for (partner, channel) in partners {
         let profile = &partner.profile;
         terminal::say(format!(
             "{}  {}  {}  {}  密钥 {} 个  {}{}  {}",
@@ -397,7 +420,67 @@ fn show_list(partners: &[Partner], as_json: bool) {
             profile.name,
             profile.base_url.as_deref().unwrap_or("-"),
         ));
+        let more = more_about(profile, channel.as_ref());
+        terminal::say(format!("    {}", more.join("  ")));
     }
+}
+
+fn as_row(partner: &Partner, channel: Option<&Channel>) -> Value {
+    let profile = &partner.profile;
+    json!({
+        "appId": profile.app_id,
+        "kind": kind(profile.kind),
+        "orgId": profile.org_id,
+        "name": profile.name,
+        "baseUrl": profile.base_url,
+        "hosts": profile.hosts,
+        "grants": profile.grants,
+        "ratePerSecond": profile.rate_per_second,
+        "plainReplies": profile.plain_replies,
+        "active": profile.active,
+        "corrections": profile.corrections,
+        "institutions": profile.institutions,
+        "secrets": partner.secrets.len(),
+        "channel": channel.map(|channel| json!({
+            "level": channel.level,
+            "encType": channel.enc_type,
+            "signType": channel.sign_type,
+            "serviceIds": channel.service_ids,
+            "strict": channel.strict,
+            // Whether, never which: one of them is secret.
+            "theirKey": channel.keys.theirs.is_some(),
+            "ownKey": channel.keys.ours.is_some(),
+        })),
+    })
+}
+
+/// What else is set, as far as anything is.
+fn more_about(profile: &Profile, channel: Option<&Channel>) -> Vec<String> {
+    let mut more = vec![format!("每秒 {} 次", profile.rate_per_second)];
+    let lists = [
+        ("授权", &profile.grants),
+        ("其他主机", &profile.hosts),
+        ("机构代码", &profile.institutions),
+    ];
+    for (name, list) in lists {
+        if !list.is_empty() {
+            more.push(format!("{name} {}", list.join("、")));
+        }
+    }
+    if profile.plain_replies {
+        more.push("接受明文应答".to_owned());
+    }
+    if let Some(channel) = channel {
+        let held_to = if channel.strict { "strict" } else { "warn" };
+        more.push(format!(
+            "等级 {}  {}/{}  服务 {}  校验 {held_to}",
+            channel.level,
+            channel.enc_type,
+            channel.sign_type,
+            channel.service_ids.join("、"),
+        ));
+    }
+    more
 }
 
 const fn kind(kind: Kind) -> &'static str {

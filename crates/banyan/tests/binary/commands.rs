@@ -99,6 +99,40 @@ async fn partners_are_added_listed_rotated_and_revoked() {
         assert_eq!(listed.contains("更正回执"), shown, "{listed}");
     }
 
+    // Whatever can be set is shown, and can be taken away again.
+    let set = |more: &[&str]| run(place.banyan(&["partner", "set", app_id]).args(more));
+    let host = ["--host", "10.1.2.3", "--institution", "H35010000009"];
+    let plain = ["--plain-replies", "true"];
+    set(&[&host[..], &plain].concat()).success();
+    let listed = run(&mut place.banyan(&["partner", "list"])).success();
+    for word in ["10.1.2.3", "H35010000009", "接受明文应答", "ORG_MDL_005"] {
+        assert!(listed.contains(word), "{listed}");
+    }
+    let first = || {
+        let json = run(&mut place.banyan(&["partner", "list", "--json"])).success();
+        let json: Value = serde_json::from_str(&json).unwrap();
+        json[0].clone()
+    };
+    let row = first();
+    assert_eq!(row["hosts"], json!(["10.1.2.3"]));
+    assert_eq!(row["institutions"], json!(["H35010000009"]));
+    assert_eq!(
+        (&row["plainReplies"], &row["channel"]),
+        (&json!(true), &Value::Null)
+    );
+    set(&["--no-hosts", "--no-institutions", "--no-base-url"]).success();
+    let row = first();
+    assert_eq!(
+        (&row["hosts"], &row["institutions"]),
+        (&json!([]), &json!([]))
+    );
+    assert_eq!(
+        (&row["baseUrl"], &row["grants"]),
+        (&Value::Null, &json!(["ORG_MDL_005"]))
+    );
+    let both = set(&["--no-hosts", "--host", "10.1.2.3"]).failure();
+    assert!(both.contains("--no-hosts"), "{both}");
+
     // While a platform runs, it learns of changes by itself.
     let server = place.serve();
     let as_old = Partner::new("H35019960001", app_id, old);

@@ -97,5 +97,13 @@ fn an_operator_adds_a_channel_changes_it_and_ends_its_tokens() {
     assert!(said.contains("SM4、AES、RSA、PKCS7"), "{said}");
     let said = partner(&["revoke-tokens", &app_id]).success();
     assert!(said.contains("0 个令牌"), "{said}");
-    assert!(partner(&["list"]).success().contains("保险渠道"));
+    let listed = partner(&["list"]).success();
+    for word in ["保险渠道", "等级", "PKCS7", "100005"] {
+        assert!(listed.contains(word), "{listed}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&partner(&["list", "--json"]).success()).unwrap();
+    let channel = &json[0]["channel"];
+    assert_eq!(channel["ownKey"], true);
+    assert!(!channel.to_string().contains("PRIVATE KEY"));
 }

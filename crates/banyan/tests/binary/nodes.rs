@@ -1,7 +1,7 @@
 //! Two platforms on one PostgreSQL: they share the work without doubling it, and when one dies in
 //! the middle the other finishes what it held.
 
-use std::time::{Duration, Instant};
+use banyan_protocol::ambient::{Clock as _, SystemClock};
 
 use crate::eventually;
 use crate::load::Load;
@@ -9,7 +9,7 @@ use crate::place::Place;
 use crate::process::run;
 
 /// A dead node's lanes of judging are free after 30 s (`LEASE_MS` in `work/judging.rs`).
-const JUDGING_IS_FREE_AFTER: Duration = Duration::from_secs(40);
+const JUDGING_IS_FREE_AFTER_MS: i64 = 30_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_share_the_work_and_one_finishes_it() {
@@ -52,7 +52,10 @@ async fn two_nodes_share_the_work_and_one_finishes_it() {
     load.platform_is(Some(&first.url));
     load.wait_for_acknowledged(40).await;
     first.program.kill();
-    let died = Instant::now();
+    // Read from what it held, not from how long this machine takes.
+    let held = "SELECT COALESCE(MAX(held_until_ms), 0) FROM lane_lease WHERE kind = 1";
+    let held_ms = place.number(held).await - SystemClock.now_ms();
+    assert!(held_ms <= JUDGING_IS_FREE_AFTER_MS, "{held_ms}");
     load.platform_is(Some(&second.url));
     load.wait_for_acknowledged(20).await;
     load.end(callers).await;
@@ -61,9 +64,6 @@ async fn two_nodes_share_the_work_and_one_finishes_it() {
         (place.number(waiting).await == 0).then_some(())
     })
     .await;
-    let took = died.elapsed();
-    eprintln!("all was judged {took:?} after the death");
-    assert!(took < JUDGING_IS_FREE_AFTER, "{took:?}");
 
     // The lanes of callbacks are free after five minutes; nobody waits for those here.
     place.let_leases_run_out().await;

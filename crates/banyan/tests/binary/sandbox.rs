@@ -96,7 +96,7 @@ async fn the_description_appears_when_everything_answers() {
     }
 }
 
-/// Design, section 3: the members, their number, and people whom nobody is.
+/// The members and their number, on which tools of others rely, and people whom nobody is.
 fn is_the_contract(description: &Value) {
     let keys = |value: &Value| {
         let mut keys: Vec<&str> = value

@@ -10,7 +10,7 @@ use banyan_platform::work::callbacks::{BREAKER_FAILURES, GIVE_UP_AFTER_MS, RETRY
 use banyan_sandbox::{Fault, HospitalSetup, SimulatedHospital};
 use banyan_store::on_both_engines;
 
-use crate::telling::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Story};
+use crate::telling::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Story, meddle, until_number};
 
 const WAITING: &str = "SELECT COUNT(*) FROM job WHERE kind = 2 AND state = 0";
 const DUE: &str = "SELECT due_ms FROM job WHERE kind = 2";
@@ -80,6 +80,55 @@ on_both_engines! {
         hospital.set_fault(Fault::None);
         story.after(20 * DAY_MS).await;
         assert_eq!(hospital.received()[0].effects, 0);
+        story.end().await;
+    }
+
+    async fn what_waited_while_a_hospital_was_switched_off_has_all_its_time(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let hospital = story.hospital(0);
+        hospital.set_fault(Fault::Status(500));
+        report_many(&story, 0, 1).await;
+        story.settle().await;
+        assert_eq!(story.number(WAITING).await, 1);
+        let desk = story.desk();
+        desk.set_active(hospital.app_id(), false).await.unwrap();
+        story.renew().await;
+        story.after(GIVE_UP_AFTER_MS + DAY_MS).await;
+        assert_eq!(story.number(WAITING).await, 1, "nobody is called who is switched off");
+
+        desk.set_active(hospital.app_id(), true).await.unwrap();
+        story.renew().await;
+        // It takes the hospital a while to be up again: that is a failure like any other.
+        story.settle().await;
+        assert_eq!((story.number(TRIES).await, story.number(STATE).await), (2, 0));
+        hospital.set_fault(Fault::None);
+        story.after(DAY_MS).await;
+        all_told_once(hospital, 1);
+        story.end().await;
+    }
+
+    async fn without_a_secret_of_ours_the_hospital_is_not_blamed(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let hospital = story.hospital(0);
+        report_many(&story, 0, 6).await;
+        // No operator's act leads here: it is what a database looks like that was restored in part.
+        meddle(&story.app.db, "DELETE FROM partner_secret").await;
+        meddle(&story.app.db, "UPDATE partner_revision SET revision = revision + 1").await;
+        story.renew().await;
+        story.settle().await;
+        assert_eq!(story.number("SELECT COUNT(*) FROM job WHERE kind = 2 AND attempts = 1").await, 6);
+        assert_eq!(story.number("SELECT COALESCE(MAX(failures), 0) FROM lane_lease").await, 0, "the breaker does not count it");
+        until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'ORG_002' AND result = 'no_secret'", 6).await;
+        assert!(hospital.received().is_empty());
+        story.end().await;
+    }
+
+    async fn a_refusal_is_kept_by_its_code(db: &TestDb) {
+        let story = Story::begin(db).await;
+        story.hospital(0).set_fault(Fault::Refuse);
+        report_many(&story, 0, 1).await;
+        story.settle().await;
+        until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'ORG_002' AND result = '000002'", 1).await;
         story.end().await;
     }
 

@@ -1,7 +1,5 @@
 //! 更正回执: whoever was shown a debt that was then revoked is told once, if he wishes to be.
 
-use std::time::Duration;
-
 use banyan_platform::admin::Edit;
 use banyan_platform::web::{Extras, Server};
 use banyan_platform::work::Worker;
@@ -16,7 +14,9 @@ use banyan_store::spool::Spool;
 use banyan_store::testing::tell;
 use serde_json::json;
 
-use crate::telling::{DAY_MS, MINUTE_MS, SECOND_MS, Story, ext, new_hospital, query, second_node};
+use crate::telling::{
+    DAY_MS, MINUTE_MS, SECOND_MS, Story, eventually, ext, new_hospital, query, second_node,
+};
 
 const FOUND: &str = "SELECT COUNT(*) FROM job WHERE kind = 9";
 
@@ -29,14 +29,11 @@ fn corrections(hospital: &SimulatedHospital) -> Vec<Received> {
 
 /// Lets whom to tell be found: entries of reads are written behind, in real time.
 pub(crate) async fn found(story: &Story) {
-    for _ in 0..100 {
+    eventually("somebody finds out whom to tell", async || {
         story.after(11 * SECOND_MS).await;
-        if story.number(FOUND).await == 0 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("nobody found out whom to tell");
+        story.number(FOUND).await == 0
+    })
+    .await;
 }
 
 async fn wishes(story: &Story, app_id: &str) {
@@ -308,17 +305,17 @@ fn who_asked_at_another_node_is_told_too_and_once() {
         story.settle().await;
         let worker = Worker::new(second.clone());
         // Entries of reads are written behind, in real time; once they are there both go on for a while.
-        let mut left = 100;
-        while left > 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let both = async || {
             story.clock.advance_ms(11 * SECOND_MS);
             let (one, two) = tokio::join!(story.province.settle(), worker.settle());
             one.unwrap();
             two.unwrap();
-            let found = story.number(FOUND).await == 0;
-            left = if found { left.min(3) } else { left } - 1;
+            story.number(FOUND).await == 0
+        };
+        eventually("somebody finds out whom to tell", both).await;
+        for _ in 0..3 {
+            assert!(both().await);
         }
-        assert_eq!(story.number(FOUND).await, 0);
         let told = corrections(story.hospital(1));
         assert_eq!((told.len(), told[0].count), (1, 1));
         server.stop().await;

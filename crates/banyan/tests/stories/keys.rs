@@ -1,5 +1,6 @@
 //! Who may call, with which secret, what, how often, and when.
 
+use banyan_platform::admin::Edit;
 use banyan_protocol::catalogue::Interface;
 use banyan_store::on_both_engines;
 use banyan_store::partners::Kind;
@@ -59,6 +60,53 @@ on_both_engines! {
         story.renew().await;
         voice.say(Interface::OrgMdl002, &query(citizen)).await.done();
         assert!(desk.rotate("nobody", 0).await.is_err());
+        story.end().await;
+    }
+
+    async fn two_operators_at_once_do_not_undo_each_other(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let voice = story.voice(0);
+        let (one, other) = (story.desk(), story.desk());
+        for round in 0..10 {
+            one.set_active(&voice.app_id, true).await.unwrap();
+            let rate = Edit { rate_per_second: Some(1_000 + round), ..Edit::default() };
+            let name = Edit { name: Some(format!("榕树医院 {round}")), ..Edit::default() };
+            let (revoked, rated, named) = tokio::join!(
+                one.set_active(&voice.app_id, false),
+                other.edit(&voice.app_id, rate),
+                other.edit(&voice.app_id, name),
+            );
+            revoked.and(rated).and(named).unwrap();
+            let partners = one.partners().await.unwrap();
+            let partner = partners.into_iter().find(|partner| partner.profile.app_id == voice.app_id).unwrap();
+            assert!(!partner.profile.active, "a revoked partner stays revoked");
+            assert_eq!(partner.profile.rate_per_second, 1_000 + round);
+            assert_eq!(partner.profile.name, format!("榕树医院 {round}"));
+        }
+        let (first, second) = tokio::join!(one.rotate(&voice.app_id, HOUR_MS), other.rotate(&voice.app_id, HOUR_MS));
+        first.and(second).unwrap();
+        let in_use = story.number("SELECT COUNT(*) FROM partner_secret s JOIN partner p ON p.id = s.partner_id \
+                                   WHERE s.ends_ms IS NULL AND p.name LIKE '榕树医院 %'").await;
+        assert_eq!(in_use, 1, "of two rotations at once the later one's secret is in use");
+        story.end().await;
+    }
+
+    async fn an_edit_that_can_not_be_changes_nothing(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let desk = story.desk();
+        let app_id = story.voice(0).app_id;
+        let acts = "SELECT COUNT(*) FROM operator_audit WHERE action = 'partner.set'";
+        let before = story.number(acts).await;
+        let edit = Edit {
+            rate_per_second: Some(7),
+            hosts: Some(vec!["a b".to_owned()]),
+            ..Edit::default()
+        };
+        let said = desk.edit(&app_id, edit).await.unwrap_err().to_string();
+        assert!(said.contains("主机"), "{said}");
+        assert!(desk.edit("nobody", Edit::default()).await.is_err());
+        assert_eq!(story.number("SELECT COUNT(*) FROM partner WHERE rate_per_second = 7").await, 0);
+        assert_eq!(story.number(acts).await, before);
         story.end().await;
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use banyan::province::{Plan, Province};
 use banyan_platform::admin::{Desk, NewPartner};
@@ -24,10 +24,7 @@ use tempfile::TempDir;
 
 use crate::partners_voice::Voice;
 
-pub(crate) const SECOND_MS: i64 = 1_000;
-pub(crate) const MINUTE_MS: i64 = 60 * SECOND_MS;
-pub(crate) const HOUR_MS: i64 = 60 * MINUTE_MS;
-pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
+pub(crate) use banyan_protocol::ambient::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// Stands still but for a millisecond at each look, so that no two messages are signed alike.
 #[derive(Debug, Clone)]
@@ -218,15 +215,21 @@ pub(crate) async fn meddle(db: &Db, sql: &'static str) -> u64 {
         .expect("it is changed")
 }
 
+/// Longer than anything takes that is done behind, in real time, on a slow machine under load.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Waits until a number of the database is as large as wanted: for what is written behind.
 pub(crate) async fn until_number(db: &Db, sql: &'static str, wanted: i64) {
-    for _ in 0..200 {
-        if number(db, sql).await >= wanted {
-            return;
-        }
+    eventually(sql, async || number(db, sql).await >= wanted).await;
+}
+
+/// Looks again and again until something that is done behind has been done.
+pub(crate) async fn eventually(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !done().await {
+        assert!(began.elapsed() < PATIENCE, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("{sql} did not come to {wanted}");
 }
 
 pub(crate) fn desk(app: &App) -> Desk {

@@ -1,7 +1,6 @@
 //! Two platforms on one PostgreSQL share the work, and nothing is done twice.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use banyan_platform::app::{App, Setup};
 use banyan_platform::settings::{DatabaseUrl, Settings};
@@ -17,12 +16,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::partners_voice::Voice;
-use crate::telling::{desk, item, new_hospital, number, system_randomness, until_number};
+use crate::telling::{PATIENCE, desk, item, new_hospital, number, system_randomness, until_number};
 
 const HOSPITALS: usize = 6;
 const BATCHES: usize = 50;
 const ITEMS: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node, its worker running by itself.
 async fn node(db: &TestDb, master: &MasterKey) -> Server {

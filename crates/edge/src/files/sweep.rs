@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::moment;
 use super::shelves::RESULT;
+use banyan_protocol::ambient::DAY_MS;
 
 /// How far the clearing is.
 #[derive(Debug, Default)]
@@ -23,7 +24,6 @@ pub(super) struct Sweep {
     begun_ms: i64,
 }
 
-const DAY_MS: i64 = 24 * 3_600_000;
 /// How often the folder is gone over.
 const EVERY_MS: i64 = 3_600_000;
 /// What one look goes over.

@@ -10,6 +10,7 @@ mod transmit;
 
 use std::time::Duration;
 
+use banyan_protocol::ambient::DAY_MS;
 use banyan_store::db::StoreError;
 use tokio::sync::watch;
 
@@ -25,7 +26,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const PRUNE_EVERY_MS: i64 = 3_600_000;
 /// A clock that moved back by more was set.
 const SET_BACK_MS: i64 = 60_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// Whoever does the work.
 pub(crate) struct Worker {

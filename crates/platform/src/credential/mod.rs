@@ -50,7 +50,7 @@ pub(crate) fn read<M: Message>(json: &str) -> Result<M, Refusal> {
 
 fn misread(fault: &FieldFault) -> Refusal {
     let code = match &*fault.path {
-        "orgId" if fault.expected.contains("不可") => CentreCode::OrgMissing,
+        "orgId" if fault.absent => CentreCode::OrgMissing,
         "orgId" => CentreCode::OrgMalformed,
         "businessType" => CentreCode::BadBusinessType,
         _ => CentreCode::BadRequest,
@@ -102,8 +102,17 @@ mod tests {
             let refused = read::<DecodeRequest>(&json).unwrap_err();
             assert_eq!(refused.code, ResultCode::Centre(code), "{members}");
         }
-        let long = format!(r#"{{"orgId":"{}"}}"#, "1".repeat(41));
-        let refused = read::<DecodeRequest>(&long).unwrap_err();
-        assert_eq!(refused.code, ResultCode::Centre(CentreCode::OrgMalformed));
+        let long = "1".repeat(41);
+        for (org_id, code) in [
+            (&*long, CentreCode::OrgMalformed),
+            (r"H1\n", CentreCode::OrgMalformed),
+            (" ", CentreCode::OrgMissing),
+        ] {
+            let json = format!(r#"{{"orgId":"{org_id}"}}"#);
+            let refused = read::<DecodeRequest>(&json).unwrap_err();
+            assert_eq!(refused.code, ResultCode::Centre(code), "{org_id}");
+        }
+        let null = read::<DecodeRequest>(r#"{"orgId":null}"#).unwrap_err();
+        assert_eq!(null.code, ResultCode::Centre(CentreCode::OrgMissing));
     }
 }

@@ -10,10 +10,14 @@ use banyan_protocol::credential::terminal::{
 };
 use banyan_protocol::crypto::base64;
 use banyan_protocol::crypto::gcm::Sm4Gcm;
+use banyan_protocol::crypto::sm3::Sm3Digest;
 use banyan_protocol::envelope::Secret;
+use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::{self, FieldFault, Private, Text};
+use banyan_store::credential::holders::Holder;
 use banyan_store::credential::{faces, requests};
 use banyan_store::db::StoreError;
+use banyan_store::journal::{self, Direction, Entry};
 use banyan_store::partners::Kind;
 
 use super::password::Digits;
@@ -29,27 +33,36 @@ pub struct TerminalCall<'a> {
     pub app: &'a App,
     /// The terminal.
     pub terminal: &'a Partner,
+    /// What it tells.
+    pub message: TerminalMessage,
     /// The secret that it signed with.
     pub secret: &'a Secret,
     /// 时间戳, as it was signed.
     pub timestamp: &'a str,
+    /// What tells the message's signature from any other.
+    pub signature: Sm3Digest,
     /// When it came.
     pub now_ms: i64,
+}
+
+/// Refuses whoever is no terminal.
+///
+/// # Errors
+/// -4.
+pub fn open_to(partner: &Partner) -> Result<(), Refusal> {
+    if partner.kind == Kind::Terminal {
+        Ok(())
+    } else {
+        Err(refuse(CentreCode::NotGranted))
+    }
 }
 
 /// Answers a terminal; gives the business JSON.
 ///
 /// # Errors
-/// -4 where it is no terminal; else see [`recognised`] and [`typed`].
-pub async fn handle(
-    call: &TerminalCall<'_>,
-    message: TerminalMessage,
-    json: &str,
-) -> Result<String, Refusal> {
-    if call.terminal.kind != Kind::Terminal {
-        return Err(refuse(CentreCode::NotGranted));
-    }
-    match message {
+/// See [`recognised`] and [`typed`].
+pub async fn handle(call: &TerminalCall<'_>, json: &str) -> Result<String, Refusal> {
+    match call.message {
         TerminalMessage::Face => Ok(wire::write(&recognised(call, super::read(json)?).await?)),
         TerminalMessage::Password => Ok(wire::write(&typed(call, super::read(json)?).await?)),
     }
@@ -79,9 +92,11 @@ async fn recognised(
         expires_ms: now_ms + app.settings.credential.face_ttl_ms,
         used_ms: None,
     };
+    let entry = entry(call, &holder, request.orgId.as_str()).await?;
     app.db
         .write(move |tx| -> Result<(), StoreError> {
-            faces::add(tx, &code, &face, terminal, now_ms)
+            faces::add(tx, &code, &face, terminal, now_ms)?;
+            journal::append(tx, std::slice::from_ref(&entry))
         })
         .await?;
     let number = Text::truncated(&number).ok_or_else(|| Refusal::ours("an empty authNo"))?;
@@ -104,8 +119,32 @@ async fn typed(call: &TerminalCall<'_>, request: TypedRequest) -> Result<TypedRe
         .rfind(|waiting| waiting.partner == institution.id)
         .ok_or_else(|| refuse(CentreCode::BizOver))?;
     let entered = password::enter(app, holder.person.id, waiting.id, digits).await?;
-    Ok(TypedReply {
+    let reply = TypedReply {
         pwdFlag: cn_nhsa_ec_pwd::settled(entered)?,
+    };
+    // What it changed is kept with the request; this says who brought it.
+    let entry = entry(call, &holder, request.orgId.as_str()).await?;
+    app.journal.leave(entry).await?;
+    Ok(reply)
+}
+
+/// The journal's entry of what a terminal told of somebody, and for which institution.
+async fn entry(
+    call: &TerminalCall<'_>,
+    holder: &Holder,
+    institution: &str,
+) -> Result<Entry, Refusal> {
+    Ok(Entry {
+        id: call.app.ids.next().await?,
+        at_ms: call.now_ms,
+        partner: call.terminal.id,
+        interface: call.message.trans_type().into(),
+        direction: Direction::Received,
+        result: ResultCode::Success.code().into(),
+        person: Some(holder.person.identity.person_code(&call.app.vault)),
+        purpose: None,
+        subject: Some(institution.to_owned()),
+        digest: Some(call.signature),
     })
 }
 
@@ -128,7 +167,7 @@ async fn named(
     cert_type: CertType,
     id_no: &Private<Text<30>>,
     name: &Private<Text<50>>,
-) -> Result<banyan_store::credential::holders::Holder, Refusal> {
+) -> Result<Holder, Refusal> {
     holder::named(
         app,
         cert_type,

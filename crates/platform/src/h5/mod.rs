@@ -8,7 +8,8 @@
 //! appeals and their progress ([`appeal`]), who looked ([`looks`]); a refresh asks the hospitals
 //! ([`refresh`]). Behind a hospital's link (ORG_EHC_001) a citizen authorises it
 //! ([`authorisation`]); his card shows a code that lives a minute ([`card`]). His 医保电子凭证 shows one too, and takes the
-//! password that an institution waits for ([`credential`]). Nothing here reads the store past the rooms but the sessions.
+//! password that an institution waits for ([`credential`]). Nothing here
+//! reads the store past the rooms but the sessions, and a refresh the list of what it asks about.
 //!
 //! How it is made: a handler gives a page (a struct beside its template in `templates/h5`, dressed
 //! in a [`frame`]) or a [`problem::Problem`]; [`dress`] turns the latter into a page in plain words

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use banyan_protocol::dictionaries::FeeType;
-use banyan_protocol::wire::{LocalTime, Scalar as _};
+use banyan_protocol::wire::{self, LocalTime, Scalar as _};
 use banyan_store::overdue::appeals::{Reason, Standing, Step};
 use banyan_store::overdue::items::{Cause, State};
 
@@ -63,15 +63,17 @@ pub(super) fn whole_seconds(ttl_ms: i64) -> u64 {
 
 /// Yuan with two decimals and commas.
 pub(super) fn yuan(fen: i64) -> String {
-    let whole = (fen / 100).to_string();
-    let mut text = String::with_capacity(whole.len() + 8);
+    let plain = wire::yuan(fen);
+    let (whole, decimals) = plain.split_once('.').unwrap_or((&plain, "00"));
+    let mut text = String::with_capacity(plain.len() + 8);
     for (place, digit) in whole.chars().enumerate() {
         if place > 0 && (whole.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
     }
-    text.push_str(&format!(".{:02}", fen % 100));
+    text.push('.');
+    text.push_str(decimals);
     text
 }
 

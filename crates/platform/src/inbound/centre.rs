@@ -19,10 +19,8 @@ use banyan_protocol::wire::FieldFault;
 use banyan_store::partners::Kind;
 
 use super::call::Beside;
-use super::{
-    Passing, advise, fresh_once, in_time, journal_refusal, not_in_maintenance, pass, told,
-    within_rate,
-};
+use super::name::Name;
+use super::{Passing, advise, in_time, journal_refusal, let_in, pass, told};
 use crate::app::App;
 use crate::credential::terminal::{self, TerminalCall};
 use crate::credential::{refuse, refuse_saying};
@@ -67,7 +65,7 @@ pub fn unsigned_refusal(refusal: &Refusal) -> String {
 
 fn unknown(app: &App, charset: Charset, refusal: Refusal) -> CentreReply {
     app.meters.stranger(refusal.code);
-    let refusal = told(app, refusal, Interface::EcQuery, None);
+    let refusal = told(app, refusal, Name::UNKNOWN, None);
     CentreReply {
         status: refusal.http_status(),
         charset,
@@ -211,39 +209,31 @@ async fn answer(
     now_ms: i64,
 ) -> CentreReply {
     let partner = &entered.partner;
-    let interface = Interface::at_trans_type(&entered.trans_type);
+    let asked = Asked::by_trans_type(&entered.trans_type);
+    let name = asked.map_or(Name::UNKNOWN, Asked::name);
     let done = match &entered.verified {
         Err(refusal) => {
-            advise(
-                partner,
-                interface.unwrap_or(Interface::EcQuery),
-                refusal,
-                now_ms,
-            );
+            advise(partner, name, refusal, now_ms);
             Err(refusal.clone())
         }
-        Ok(verified) => work(app, entered, verified, interface, now_ms).await,
+        Ok(verified) => work(app, entered, verified, asked, now_ms).await,
     };
-    let spoken_of = interface.unwrap_or(Interface::EcQuery);
-    let done = done.map_err(|refusal| told(app, refusal, spoken_of, Some(partner)));
+    let done = done.map_err(|refusal| told(app, refusal, name, Some(partner)));
     let (result, message, data, status) = match &done {
         Ok(json) => (ResultCode::Success, DONE, Some(json.as_str()), 200),
         Err(refusal) => (refusal.code, &*refusal.message, None, refusal.http_status()),
     };
-    if let (Err(refusal), Some(interface), Ok(verified)) = (&done, interface, &entered.verified) {
+    if let (Err(refusal), Some(_), Ok(verified)) = (&done, asked, &entered.verified) {
         let signature = Some(verified.signature);
-        journal_refusal(app, interface, partner, refusal, now_ms, signature).await;
+        journal_refusal(app, name, partner, refusal, now_ms, signature).await;
     }
-    match interface {
-        Some(interface) => app.meters.request(
-            &partner.memory.meters,
-            &partner.app_id,
-            interface,
-            result,
-            began.elapsed(),
-        ),
-        None => app.meters.stranger(result),
-    }
+    app.meters.request(
+        &partner.memory.meters,
+        &partner.app_id,
+        name,
+        result,
+        began.elapsed(),
+    );
     // Signed as it is sent: what another edition of GB18030 turns into another letter would not hold.
     let data = data.map(|json| match charset {
         Charset::Gb18030 => escaped(json),
@@ -272,39 +262,45 @@ async fn answer(
 
 const DONE: &str = "处理成功";
 
+/// What a message asks for.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    Interface(Interface),
+    Terminal(TerminalMessage),
+}
+
+impl Asked {
+    fn by_trans_type(text: &str) -> Option<Self> {
+        let terminal = || TerminalMessage::from_trans_type(text).map(Self::Terminal);
+        let interface = Interface::at_trans_type(text).map(Self::Interface);
+        interface.or_else(terminal)
+    }
+
+    fn name(self) -> Name {
+        match self {
+            Self::Interface(interface) => interface.into(),
+            Self::Terminal(message) => message.into(),
+        }
+    }
+}
+
 /// Lets a verified message through to its room.
 async fn work(
     app: &App,
     entered: &Entered,
     verified: &Verified,
-    interface: Option<Interface>,
+    asked: Option<Asked>,
     now_ms: i64,
 ) -> Result<String, Refusal> {
+    let interface = match asked {
+        Some(Asked::Interface(interface)) => interface,
+        Some(Asked::Terminal(message)) => {
+            return work_of_terminal(app, entered, verified, message, now_ms).await;
+        }
+        None => return Err(unknown_trade(app)),
+    };
     let partner = &entered.partner;
     let data = entered.data.as_deref();
-    if let Some(message) = TerminalMessage::from_trans_type(&entered.trans_type) {
-        fresh_once(
-            partner,
-            Some(&verified.signature),
-            verified.timestamp_ms,
-            now_ms,
-        )?;
-        not_in_maintenance(app)?;
-        within_rate(partner, now_ms)?;
-        let call = TerminalCall {
-            app,
-            terminal: partner,
-            secret: &entered.secret,
-            timestamp: &entered.timestamp,
-            now_ms,
-        };
-        let json = data.ok_or_else(|| Refusal::field("data", "不可缺少"))?;
-        let limit = Duration::from_millis(app.settings.inbound.timeout_ms);
-        // Apart, for it is larger than all the rest.
-        let handled = Box::pin(terminal::handle(&call, message, json));
-        return in_time(limit, handled).await;
-    }
-    let interface = interface.ok_or_else(|| unknown_trade(app))?;
     own_institution(partner, &entered.org_id)?;
     if data.is_none() {
         return Err(Refusal::field("data", "不可缺少"));
@@ -319,6 +315,34 @@ async fn work(
         },
     };
     pass(app, interface, partner, passing, now_ms).await
+}
+
+/// Lets a terminal's message through.
+async fn work_of_terminal(
+    app: &App,
+    entered: &Entered,
+    verified: &Verified,
+    message: TerminalMessage,
+    now_ms: i64,
+) -> Result<String, Refusal> {
+    let terminal = &entered.partner;
+    let (signature, timestamp_ms) = (Some(&verified.signature), Some(verified.timestamp_ms));
+    let open_to_it = || terminal::open_to(terminal);
+    let_in(app, terminal, signature, timestamp_ms, now_ms, open_to_it)?;
+    let call = TerminalCall {
+        app,
+        terminal,
+        message,
+        secret: &entered.secret,
+        timestamp: &entered.timestamp,
+        signature: verified.signature,
+        now_ms,
+    };
+    let json = entered.data.as_deref();
+    let json = json.ok_or_else(|| Refusal::field("data", "不可缺少"))?;
+    let limit = Duration::from_millis(app.settings.inbound.timeout_ms);
+    // Apart, for it is larger than all the rest.
+    in_time(limit, Box::pin(terminal::handle(&call, json))).await
 }
 
 /// Refuses an orgId that is not the caller's own.

@@ -7,6 +7,7 @@
 pub mod call;
 pub mod centre;
 mod dispatch;
+pub mod name;
 pub mod oauth;
 pub mod rate;
 pub mod replay;
@@ -33,6 +34,7 @@ use crate::app::App;
 use crate::directory::Partner;
 use crate::refusal::Refusal;
 use call::{Beside, Call};
+use name::Name;
 use replay::Replay;
 
 /// A message as the web server took it.
@@ -296,30 +298,9 @@ async fn pass(
     passing: Passing<'_>,
     now_ms: i64,
 ) -> Result<String, Refusal> {
-    if let Some(timestamp_ms) = passing.timestamp_ms {
-        fresh_once(partner, passing.signature.as_ref(), timestamp_ms, now_ms)?;
-    }
-    // First, for what comes after is noted in the journal.
-    within_rate(partner, now_ms)?;
-    not_in_maintenance(app)?;
-    if interface.spec().availability == Availability::NotYet
-        || app.switched_off.contains(&interface)
-    {
-        return Err(Refusal::caller(
-            ResultCode::SwitchedOff,
-            ResultCode::SwitchedOff.label(),
-        ));
-    }
-    if !partner.may_call(interface) {
-        return Err(Refusal::caller(
-            ResultCode::NotGranted,
-            format!(
-                "未授权调用 {}（{}）",
-                interface.code(),
-                interface.spec().name
-            ),
-        ));
-    }
+    let (signature, timestamp_ms) = (passing.signature.as_ref(), passing.timestamp_ms);
+    let open_to_it = || open_to(app, interface, partner);
+    let_in(app, partner, signature, timestamp_ms, now_ms, open_to_it)?;
     let json = passing
         .business
         .ok_or_else(|| Refusal::field("encryptData", "不可缺少"))?;
@@ -339,6 +320,48 @@ async fn pass(
     in_time(patience(app, interface), dispatch::dispatch(&call, json)).await
 }
 
+/// What every opened message is held to before anybody works for it, whoever sent it: once, in time,
+/// not too often, outside of maintenance, by somebody to whom it is open.
+fn let_in(
+    app: &App,
+    partner: &Partner,
+    signature: Option<&Sm3Digest>,
+    timestamp_ms: Option<i64>,
+    now_ms: i64,
+    open_to_it: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    if let Some(timestamp_ms) = timestamp_ms {
+        fresh_once(partner, signature, timestamp_ms, now_ms)?;
+    }
+    // First, for what comes after is noted in the journal.
+    within_rate(partner, now_ms)?;
+    not_in_maintenance(app)?;
+    open_to_it()
+}
+
+/// Refuses an interface that is closed to everybody, or to this partner.
+fn open_to(app: &App, interface: Interface, partner: &Partner) -> Result<(), Refusal> {
+    if interface.spec().availability == Availability::NotYet
+        || app.switched_off.contains(&interface)
+    {
+        return Err(Refusal::caller(
+            ResultCode::SwitchedOff,
+            ResultCode::SwitchedOff.label(),
+        ));
+    }
+    if !partner.may_call(interface) {
+        return Err(Refusal::caller(
+            ResultCode::NotGranted,
+            format!(
+                "未授权调用 {}（{}）",
+                interface.code(),
+                interface.spec().name
+            ),
+        ));
+    }
+    Ok(())
+}
+
 fn not_in_maintenance(app: &App) -> Result<(), Refusal> {
     if !app.settings.maintenance {
         return Ok(());
@@ -352,15 +375,9 @@ async fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Refusal>>,
 ) -> Result<T, Refusal> {
-    within(limit, work).await.unwrap_or_else(|_| {
-        Err(Refusal {
-            operator: Some(format!("timed out after {limit:?}")),
-            ..Refusal::caller(
-                ResultCode::Timeout,
-                "处理超时，结果未知，请以相同批次号重试或查询结果",
-            )
-        })
-    })
+    within(limit, work)
+        .await
+        .unwrap_or_else(|_| Err(Refusal::timed_out(limit)))
 }
 
 /// What comes within this time. Nearly all of it is there at once, and then no clock is asked.
@@ -454,7 +471,7 @@ async fn keep_dialect(app: &App, partner: &Partner, dialect: Dialect, now_ms: i6
 }
 
 /// Tells the operator, not the caller, how to find out why a partner's messages do not open.
-fn advise(partner: &Partner, interface: Interface, refusal: &Refusal, now_ms: i64) {
+fn advise(partner: &Partner, name: impl Into<Name>, refusal: &Refusal, now_ms: i64) {
     let unreadable = matches!(
         refusal.code,
         ResultCode::CipherFailure | ResultCode::BadSignature
@@ -462,7 +479,7 @@ fn advise(partner: &Partner, interface: Interface, refusal: &Refusal, now_ms: i6
     if unreadable && partner.is_advice_due(now_ms) {
         tracing::info!(
             partner = &*partner.app_id,
-            interface = interface.code(),
+            interface = name.into().as_str(),
             code = refusal.code.code(),
             "a message does not open; `banyan doctor FILE --partner APPID` says why, given the \
              captured message"
@@ -472,7 +489,7 @@ fn advise(partner: &Partner, interface: Interface, refusal: &Refusal, now_ms: i6
 
 /// A failure of ours is logged with everything an operator needs to find it, and the caller is
 /// told the number that the log has.
-fn told(app: &App, refusal: Refusal, interface: Interface, partner: Option<&Partner>) -> Refusal {
+fn told(app: &App, refusal: Refusal, name: impl Into<Name>, partner: Option<&Partner>) -> Refusal {
     let Some(operator) = &refusal.operator else {
         return refusal;
     };
@@ -482,7 +499,7 @@ fn told(app: &App, refusal: Refusal, interface: Interface, partner: Option<&Part
     app.meters.failure("request");
     tracing::error!(
         id,
-        interface = interface.code(),
+        interface = name.into().as_str(),
         partner = partner.map(|partner| &*partner.app_id),
         code = refusal.code.code(),
         fault = operator,
@@ -496,7 +513,7 @@ fn told(app: &App, refusal: Refusal, interface: Interface, partner: Option<&Part
 /// and the log has it.
 async fn journal_refusal(
     app: &App,
-    interface: Interface,
+    name: impl Into<Name>,
     partner: &Partner,
     refusal: &Refusal,
     now_ms: i64,
@@ -510,7 +527,7 @@ async fn journal_refusal(
         id,
         at_ms: now_ms,
         partner: partner.id,
-        interface: interface.code().into(),
+        interface: name.into().as_str().into(),
         direction: Direction::Received,
         result: refusal.code.code().into(),
         person: None,

@@ -1,6 +1,7 @@
 //! 申诉 by a citizen: what he writes is parsed, sealed and kept, and a job is left to ask the
 //! hospital. Whoever writes it does not wait for the hospital.
 
+use banyan_protocol::ambient::DAY_MS;
 use banyan_store::db::StoreError;
 use banyan_store::ids::{AppealId, ItemId, JobId};
 use banyan_store::overdue::appeals::{self, Appeal, Bounds, Filed, NewAppeal, Progress, Reason};
@@ -20,7 +21,6 @@ pub const MOST_CONTACT: usize = 20;
 const MOST_OPEN: i64 = 10;
 /// Appeals in a day, however they ended.
 const MOST_A_DAY: i64 = 20;
-const DAY_MS: i64 = 86_400_000;
 
 /// What a citizen writes, checked.
 pub struct Plea {

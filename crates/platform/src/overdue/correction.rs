@@ -5,10 +5,11 @@
 //! everything that was asked before stands there, and leaves one notice for each partner that
 //! wishes corrections.
 
+use banyan_protocol::ambient::DAY_MS;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::NotifyType;
 use banyan_protocol::result_code::ResultCode;
-use banyan_protocol::wire::{LocalTime, Scalar as _};
+use banyan_protocol::wire::{LocalTime, Scalar as _, yuan};
 use banyan_store::db::StoreError;
 use banyan_store::ids::JobId;
 use banyan_store::overdue::corrections::{self, Asker, NewCorrection};
@@ -20,9 +21,10 @@ use super::notice::{self, Notice, OnceTaken, Turn};
 use super::person::Identity;
 use crate::app::App;
 use crate::directory::Partner;
+use crate::settings::JOURNAL_READ_BACK_DAYS;
 
 /// Whoever asked longer ago has long acted on the answer.
-const ASKED_WITHIN_MS: i64 = 90 * 86_400_000;
+const ASKED_WITHIN_MS: i64 = JOURNAL_READ_BACK_DAYS as i64 * DAY_MS;
 /// How long to wait until what was asked is in the journal.
 const NOT_NOTED_PAUSE_MS: i64 = 5_000;
 /// After this long it is not waited for any longer: the journal's writer is broken.
@@ -127,7 +129,7 @@ pub(super) async fn of_revocation(
         ("idType", json!(identity.id_type)),
         ("idNo", json!(identity.id_no)),
         ("traceId", json!(revocation.item.to_string())),
-        ("amount", json!(notice::yuan(revocation.amount_fen))),
+        ("amount", json!(yuan(revocation.amount_fen))),
         ("sourceOrgId", json!(hospital.org_id)),
         ("sourceOrgName", json!(hospital.name)),
         ("revokedTime", time(revocation.revoked_ms)),

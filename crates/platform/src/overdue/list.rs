@@ -1,7 +1,9 @@
 //! 医疗欠费名单: what a citizen sees of himself. Nothing is read here but what is the visitor's own.
 
+use banyan_protocol::ambient::DAY_MS;
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::credential::dictionaries as credential;
+use banyan_protocol::credential::terminal::TerminalMessage;
 use banyan_protocol::dictionaries::BusinessType;
 use banyan_store::db::StoreError;
 use banyan_store::ids::{ItemId, PartnerId};
@@ -13,13 +15,14 @@ use banyan_store::overdue::own::{self, Happened, OwnItem, Total};
 
 use crate::app::App;
 use crate::masking;
+use crate::settings::JOURNAL_READ_BACK_DAYS;
 
 /// Records on one page: with the longest names it stays well below 30 kB.
 pub const PAGE_ITEMS: i64 = 25;
 /// Looks on one page.
 pub const PAGE_LOOKS: i64 = 30;
-/// Looks of the last ninety days are shown.
-const LOOKS_MS: i64 = 90 * 86_400_000;
+/// Looks are shown as far back as the journal is certain to reach.
+const LOOKS_MS: i64 = JOURNAL_READ_BACK_DAYS as i64 * DAY_MS;
 /// What happened to one record, as far as a page can hold it.
 const MOST_HISTORY: i64 = 30;
 /// Earlier appeals that a record's page names.
@@ -222,8 +225,17 @@ fn seen_by(app: &App, look: &Look) -> SeenBy {
             Some(Interface::AuthCheck) => "经您刷脸，取得您的医保身份".to_owned(),
             Some(Interface::EcPwd) => "请您输入了医保电子凭证密码".to_owned(),
             Some(other) => other.spec().name.to_owned(),
-            None => "查询".to_owned(),
+            None => told_by_terminal(&look.interface).to_owned(),
         },
         purpose: look.purpose.as_deref().and_then(purpose_label),
+    }
+}
+
+/// What no interface of a specification is, but a terminal's message.
+fn told_by_terminal(trans_type: &str) -> &'static str {
+    match TerminalMessage::from_trans_type(trans_type) {
+        Some(TerminalMessage::Face) => "在窗口终端上识别了您的面容",
+        Some(TerminalMessage::Password) => "在窗口终端上接收了您输入的密码",
+        None => "查询",
     }
 }

@@ -153,8 +153,3 @@ pub(super) fn request(
 
 /// What stands for 机构 id where a message must have one and its receiver is no hospital.
 const CHANNEL_ORG_ID: &str = "MZT";
-
-/// Yuan with two decimals, however large: a sum may be more than one amount can be.
-pub(super) fn yuan(fen: i64) -> String {
-    format!("{}.{:02}", fen / 100, fen % 100)
-}

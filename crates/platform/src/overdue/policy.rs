@@ -1,11 +1,10 @@
 //! 是否享受先诊后付: when somebody with unpaid items may still be treated first.
 
+use banyan_protocol::ambient::DAY_MS;
 use banyan_protocol::dictionaries::Next;
 use banyan_store::overdue::items::UnpaidItem;
 
 use crate::settings::{AppealedItems, NextPolicy};
-
-const DAY_MS: i64 = 86_400_000;
 
 /// Decides by the policy; the default is the guide's own rule, no unpaid item (1.2.2).
 #[must_use]

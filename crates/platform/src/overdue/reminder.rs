@@ -4,8 +4,9 @@
 //! Who is to be reminded is looked at once a day ([`is_due`]), what he is told when it is sent: who
 //! has paid in the meantime is not reminded.
 
+use banyan_protocol::ambient::DAY_MS;
 use banyan_protocol::dictionaries::NotifyType;
-use banyan_protocol::wire::{LocalTime, Scalar as _};
+use banyan_protocol::wire::{LocalTime, Scalar as _, yuan};
 use banyan_store::db::StoreError;
 use banyan_store::overdue::reminders::{self, Debtor, Debts};
 use banyan_store::queue::Job;
@@ -18,7 +19,6 @@ use crate::app::App;
 use crate::directory::Partner;
 use crate::settings::Reminders;
 
-const DAY_MS: i64 = 86_400_000;
 /// A reminder that is not taken is given up before this.
 const MOST_PATIENCE_MS: i64 = 10 * DAY_MS;
 
@@ -84,7 +84,7 @@ pub(super) async fn of_person(app: &App, partner: &Partner, job: &Job) -> Result
         ("idNo", json!(identity.id_no)),
         ("userName", json!(identity.user_name)),
         ("itemCount", json!(debts.items)),
-        ("totalAmount", json!(notice::yuan(debts.amount_fen))),
+        ("totalAmount", json!(yuan(debts.amount_fen))),
         ("orgCount", json!(debts.hospitals)),
         ("oldestTime", json!(oldest.render())),
     ];

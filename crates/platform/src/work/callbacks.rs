@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use banyan_client::{Blame, CallFault};
+use banyan_protocol::ambient::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use banyan_protocol::catalogue::Interface;
 use banyan_protocol::dictionaries::Receipt;
 use banyan_protocol::overdue::org_002::{NotifyReply, NotifyRequest};
@@ -34,10 +35,6 @@ use crate::app::App;
 use crate::directory::Partner;
 use crate::metrics::NoticeEnd;
 use crate::overdue::notice::{self, Notice, OnceTaken, Turn};
-
-const SECOND_MS: i64 = 1_000;
-const MINUTE_MS: i64 = 60 * SECOND_MS;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 /// After the n-th failure; after the last of them, again and again the last.
 pub const RETRY_DELAYS_MS: [i64; 8] = [
@@ -272,15 +269,15 @@ async fn send(app: &App, partner: &Arc<Partner>, job: Job) -> Result<Sent, Store
     };
     let delivered = deliver(app, partner, &notice).await;
     let result = match &delivered {
-        Ok(()) => "success".to_owned(),
-        Err(fault) => fault.result.clone(),
+        Ok(()) => "success",
+        Err(fault) => fault.result,
     };
     let about = About {
         person: notice.person,
         purpose: Some(notice.request.notifyType.code().to_owned()),
         subject: notice.subject,
     };
-    let entry = outbound::entry(app, partner, Interface::Org002, &result, about).await?;
+    let entry = outbound::entry(app, partner, Interface::Org002, result, about).await?;
     let fault = match delivered {
         Ok(()) => {
             app.meters.notice(job.kind, NoticeEnd::Taken);
@@ -327,7 +324,7 @@ async fn send(app: &App, partner: &Arc<Partner>, job: Job) -> Result<Sent, Store
 /// Why a notice was not taken.
 struct NotTaken {
     /// For the journal: the partner's code, or the kind of fault.
-    result: String,
+    result: &'static str,
     /// For the operator.
     text: String,
     /// Whether we are to blame, so that the hospital need not be paused.
@@ -337,7 +334,7 @@ struct NotTaken {
 async fn deliver(app: &App, partner: &Partner, notice: &Notice) -> Result<(), NotTaken> {
     let Some(url) = &notice.url else {
         return Err(NotTaken {
-            result: "address".to_owned(),
+            result: "address",
             text: "the partner has no address to be told at".to_owned(),
             ours: true,
         });
@@ -348,12 +345,12 @@ async fn deliver(app: &App, partner: &Partner, notice: &Notice) -> Result<(), No
     match called {
         Ok(reply) if reply.state == Receipt::Success => Ok(()),
         Ok(_) => Err(NotTaken {
-            result: "fail".to_owned(),
+            result: "fail",
             text: "the hospital answered state=fail".to_owned(),
             ours: false,
         }),
         Err(fault) => Err(NotTaken {
-            result: fault.kind().to_owned(),
+            result: outbound::result_of(&fault),
             text: fault.to_string(),
             ours: fault.blame() == Blame::Us,
         }),

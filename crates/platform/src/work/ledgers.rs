@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use banyan_protocol::ambient::DAY_MS;
 use banyan_store::db::{StoreError, Tx};
 use banyan_store::ids::PartnerId;
 use banyan_store::journal::{self, OperatorAct};
@@ -14,7 +15,7 @@ use banyan_store::supplement::learning::{Again, derive_again};
 use banyan_store::supplement::walks::{self, Walk};
 use banyan_store::supplement::{Pruned, cases, claims, medicine_box, past_illness, payments};
 
-use super::schedule::{CHUNK, CHUNKS, DAY_MS};
+use super::schedule::{CHUNK, CHUNKS, in_pieces};
 use crate::app::App;
 use crate::supplement::ledgers::Ledger;
 use crate::supplement::reading;
@@ -40,16 +41,14 @@ pub(super) async fn retain(app: &App) -> Result<(), StoreError> {
     ] {
         retain_one(app, ledger, before_ms).await?;
     }
-    for _ in 0..CHUNKS {
+    in_pieces(app, CHUNKS, || async {
         let gone = app
             .db
             .write(move |tx| past_illness::prune_ended(tx, before_ms, CHUNK))
             .await?;
-        if gone == 0 || app.is_stopping() {
-            break;
-        }
-    }
-    Ok(())
+        Ok(gone > 0)
+    })
+    .await
 }
 
 async fn retain_one(app: &App, ledger: Ledger, before_ms: i64) -> Result<(), StoreError> {

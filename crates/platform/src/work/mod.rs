@@ -58,7 +58,7 @@ impl Worker {
             tracing::warn!(%error, "the leases of the last run could not be ended");
         }
         let mut parts = JoinSet::new();
-        for part in Part::ALL {
+        for part in Part::all() {
             parts.spawn(supervise(self.app.clone(), part, stop.clone()));
         }
         let mut stopped = stop;
@@ -77,7 +77,7 @@ impl Worker {
         schedule::run_due(&self.app).await?;
         loop {
             let mut did = 0;
-            for kind in JobKind::ALL.into_iter().filter(|kind| kind.has_lanes()) {
+            for kind in lane_kinds() {
                 let mut dispatcher = Dispatcher::new(self.app.clone(), kind);
                 did += dispatcher.start_due().await?;
                 dispatcher.finish().await;
@@ -105,16 +105,11 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
-        Self::Lanes(JobKind::Judge),
-        Self::Lanes(JobKind::Callback),
-        Self::Lanes(JobKind::Reconcile),
-        Self::Lanes(JobKind::Revocation),
-        Self::Lanes(JobKind::Appeal),
-        Self::Partners,
-        Self::Clock,
-        Self::Gauges,
-    ];
+    /// Every part: the lanes of each kind that has any, and the rest.
+    fn all() -> impl Iterator<Item = Self> {
+        let rest = [Self::Partners, Self::Clock, Self::Gauges];
+        lane_kinds().map(Self::Lanes).chain(rest)
+    }
 
     const fn name(self) -> &'static str {
         match self {
@@ -133,6 +128,12 @@ impl Part {
             Self::Clock | Self::Gauges => Duration::from_secs(900),
         }
     }
+}
+
+/// The kinds of jobs that are looked for: what runs by itself and what tests settle are the same
+/// ones, so that no kind can pass every test and lie undone in a province.
+fn lane_kinds() -> impl Iterator<Item = JobKind> {
+    JobKind::ALL.into_iter().filter(|kind| kind.has_lanes())
 }
 
 async fn supervise(app: App, part: Part, mut stop: watch::Receiver<bool>) {
@@ -225,5 +226,18 @@ async fn serve_gauges(app: App, mut stop: watch::Receiver<bool>) {
             Err(error) => tracing::warn!(%error, "entries of reads could not be looked for"),
         }
         pause(GAUGE_ROUND, &mut stop).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_job_is_carried_by_lanes_that_run() {
+        let parts: Vec<&str> = Part::all().map(Part::name).collect();
+        for kind in JobKind::ALL {
+            assert!(parts.contains(&kind.lane_kind().name()), "{kind:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use banyan_client::{CallFault, call_typed};
 use banyan_protocol::catalogue::Interface;
+use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::Message;
 use banyan_store::db::StoreError;
 use banyan_store::journal::{Direction, Entry};
@@ -46,10 +47,7 @@ pub(super) async fn call<Request: Message, Reply: Message>(
             )
             .await
         }
-        None => Err(CallFault::Refused {
-            code: "local".to_owned(),
-            message: "the partner has no live secret".to_owned(),
-        }),
+        None => Err(CallFault::NoSecret),
     };
     let outcome = match &done {
         Ok(_) => "ok",
@@ -60,7 +58,18 @@ pub(super) async fn call<Request: Message, Reply: Message>(
     done
 }
 
-/// The journal's entry of a call that was made.
+/// What the journal keeps as the outcome of a call that failed: the partner's code where it refused,
+/// else the kind of fault. A code that no specification has stays out, for it could be any text.
+pub(super) fn result_of(fault: &CallFault) -> &'static str {
+    match fault {
+        CallFault::Refused { code, .. } => {
+            ResultCode::from_code(code).map_or(fault.kind(), ResultCode::code)
+        }
+        other => other.kind(),
+    }
+}
+
+/// The journal's entry of a call that was made, or would have been.
 ///
 /// # Errors
 /// Where no id can be had.

@@ -123,7 +123,7 @@ pub async fn ask(
             .await;
     let result = match &reply {
         Ok(reply) => reply.state.code(),
-        Err(fault) => fault.kind(),
+        Err(fault) => outbound::result_of(fault),
     };
     let about = About {
         subject: Some(item.id.to_string()),

@@ -1,5 +1,6 @@
 //! Looking who is to be reminded of what he owes: a walk over all debtors, once a day.
 
+use banyan_protocol::ambient::{DAY_MS, HOUR_MS};
 use banyan_store::db::StoreError;
 use banyan_store::ids::JobId;
 use banyan_store::overdue::reminders::{self, Debtor, NewReminder};
@@ -12,8 +13,7 @@ use crate::overdue::reminder::is_due;
 /// reminders are left in one transaction at the most.
 const PIECE: i64 = 1_000;
 /// A walk that was broken off longer ago than this is begun anew: the next day's would be due.
-const STALE_MS: i64 = 20 * 3_600_000;
-const DAY_MS: i64 = 86_400_000;
+const STALE_MS: i64 = 20 * HOUR_MS;
 
 /// Leaves a reminder for everybody who is to have one. Where it is broken off it goes on later
 /// where it stood; nobody is reminded twice, whoever walks beside it.

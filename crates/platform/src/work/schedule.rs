@@ -1,5 +1,6 @@
 //! What happens by the clock, once for the province however many nodes there are.
 
+use banyan_protocol::ambient::{DAY_MS, HOUR_MS, SECOND_MS};
 use banyan_protocol::wire::LocalTime;
 use banyan_store::chain;
 use banyan_store::credential::{biz_nos, faces, requests};
@@ -15,10 +16,6 @@ use banyan_store::supplement::tokens;
 use super::{ledgers, reminding};
 use crate::app::App;
 use crate::settings::TimeOfDay;
-
-const SECOND_MS: i64 = 1_000;
-const HOUR_MS: i64 = 3_600 * SECOND_MS;
-pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// A node that dies in the middle gives its work free after this.
 const LEASE_MS: i64 = 10 * 60 * SECOND_MS;
@@ -144,15 +141,32 @@ async fn run_if_due(app: &App, work: Scheduled) -> Result<(), StoreError> {
 
 async fn seal(app: &App) -> Result<(), StoreError> {
     for chain in [&JOURNAL, &OPERATOR_AUDIT] {
-        for _ in 0..BLOCKS {
+        in_pieces(app, BLOCKS, || async {
             let (now_ms, vault) = (app.now_ms(), app.vault.clone());
             let sealed = app
                 .db
                 .write(move |tx| chain::seal_next(tx, chain, &vault, now_ms, BLOCK))
                 .await?;
-            if sealed < BLOCK {
-                break;
-            }
+            Ok(sealed == BLOCK)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Does a piece of work again and again while there is more, at most so often in one run; the rest
+/// waits for the next. A platform that is to stop waits for the piece under way and no longer.
+pub(super) async fn in_pieces<Piece>(
+    app: &App,
+    most: u32,
+    mut piece: impl FnMut() -> Piece,
+) -> Result<(), StoreError>
+where
+    Piece: Future<Output = Result<bool, StoreError>>,
+{
+    for _ in 0..most {
+        if app.is_stopping() || !piece().await? {
+            break;
         }
     }
     Ok(())
@@ -173,7 +187,7 @@ async fn expire(app: &App) -> Result<(), StoreError> {
     let now_ms = app.now_ms();
     // Kept for another life of a token, so that a code that comes a second time still ends its own.
     let tokens_before_ms = now_ms - app.settings.supplement.token_ttl_ms;
-    for _ in 0..CHUNKS {
+    in_pieces(app, CHUNKS, || async {
         let gone = app
             .db
             .write(move |tx| -> Result<u64, StoreError> {
@@ -185,11 +199,9 @@ async fn expire(app: &App) -> Result<(), StoreError> {
                     + requests::prune(tx, now_ms - CODE_MEMORY_MS, CHUNK)?)
             })
             .await?;
-        if gone == 0 {
-            break;
-        }
-    }
-    Ok(())
+        Ok(gone > 0)
+    })
+    .await
 }
 
 async fn retain(app: &App) -> Result<(), StoreError> {
@@ -205,7 +217,7 @@ async fn retain(app: &App) -> Result<(), StoreError> {
         before(kept.authorisation_days),
         before(kept.appeal_days),
     );
-    for _ in 0..CHUNKS {
+    in_pieces(app, CHUNKS, || async {
         let gone = app
             .db
             .write(move |tx| -> Result<u64, StoreError> {
@@ -218,19 +230,14 @@ async fn retain(app: &App) -> Result<(), StoreError> {
                     + biz_nos::prune(tx, biz_nos_ms, CHUNK)?)
             })
             .await?;
-        if gone == 0 {
-            break;
-        }
-    }
-    for _ in 0..CHUNKS {
-        let gone = app
-            .db
+        Ok(gone > 0)
+    })
+    .await?;
+    in_pieces(app, CHUNKS, || {
+        app.db
             .write(move |tx| chain::prune_oldest(tx, &JOURNAL, journal_ms, now_ms))
-            .await?;
-        if !gone {
-            break;
-        }
-    }
+    })
+    .await?;
     ledgers::retain(app).await
 }
 
@@ -260,4 +267,43 @@ async fn leave_reconciliations(app: &App) -> Result<(), StoreError> {
             Ok::<_, StoreError>(())
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use banyan_protocol::ambient::{SharedRandomness, SystemClock, SystemRandomness, World};
+    use banyan_store::vault::MasterKey;
+
+    use super::*;
+    use crate::admin::Desk;
+    use crate::app::Setup;
+    use crate::settings::{DatabaseUrl, Settings};
+
+    banyan_store::on_both_engines! {
+        async fn a_platform_that_is_to_stop_waits_for_the_piece_under_way(db: &TestDb) {
+            let random: SharedRandomness = Arc::new(SystemRandomness);
+            let master = MasterKey::parse(&MasterKey::generate(&random)).unwrap();
+            let world = World { clock: Arc::new(SystemClock), random };
+            let settings = Settings { database_url: DatabaseUrl(db.url.clone()), ..Settings::default() };
+            let app = App::open(settings, &master, world, Setup::default()).await.unwrap();
+            let mut pieces = 0;
+            let done = in_pieces(&app, CHUNKS, || {
+                pieces += 1;
+                if pieces == 3 {
+                    app.stop_soon();
+                }
+                async { Ok(true) }
+            });
+            done.await.unwrap();
+            assert_eq!(pieces, 3);
+
+            // Nothing is begun either, however much of it there is.
+            Desk::of(&app, "test").note("partner.doctor", "x", String::new()).await.unwrap();
+            seal(&app).await.unwrap();
+            assert_eq!(chain::head(&app.db, &OPERATOR_AUDIT).await.unwrap(), None);
+            app.close().await;
+        }
+    }
 }

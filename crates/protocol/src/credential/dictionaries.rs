@@ -55,7 +55,7 @@ dictionary! {
 }
 
 dictionary! {
-    /// 证件类型
+    /// 证件类型（医保电子凭证）
     /// 标准动态库交互规范 6.2；与接入指南的证件类型代码不同。
     pub enum CertType {
         /// 居民身份证（户口簿）
@@ -94,7 +94,7 @@ dictionary! {
 }
 
 dictionary! {
-    /// 订单状态
+    /// 订单状态（医保电子凭证）
     /// 标准动态库交互规范 6.3。
     pub enum OrdStas {
         /// 已保存

@@ -60,8 +60,16 @@ impl Scalar for Amount {
     }
 
     fn render(&self) -> Cow<'_, str> {
-        Cow::Owned(format!("{}.{:02}", self.fen / 100, self.fen % 100))
+        Cow::Owned(yuan(self.fen))
     }
+}
+
+/// Yuan with two decimals, however large: a sum may be more than one amount can be.
+#[must_use]
+pub fn yuan(fen: i64) -> String {
+    let sign = if fen < 0 { "-" } else { "" };
+    let fen = fen.unsigned_abs();
+    format!("{sign}{}.{:02}", fen / 100, fen % 100)
 }
 
 /// The number that these digits write; `None` for anything else, an empty text included.
@@ -75,6 +83,19 @@ fn digits(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_sum_is_written_in_yuan() {
+        for (fen, text) in [
+            (0, "0.00"),
+            (5, "0.05"),
+            (-5, "-0.05"),
+            (i64::MAX, "92233720368547758.07"),
+            (i64::MIN, "-92233720368547758.08"),
+        ] {
+            assert_eq!(yuan(fen), text);
+        }
+    }
 
     #[test]
     fn yuan_become_fen_and_back() {

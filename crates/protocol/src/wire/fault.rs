@@ -12,6 +12,8 @@ pub struct FieldFault {
     pub path: String,
     /// Such as `不可缺少`.
     pub expected: String,
+    /// Whether nothing stands there at all: the member is missing, null or blank.
+    pub absent: bool,
 }
 
 impl FieldFault {
@@ -20,6 +22,15 @@ impl FieldFault {
         Self {
             path: path.into(),
             expected: expected.into(),
+            absent: false,
+        }
+    }
+
+    /// At this path nothing stands, and something must.
+    pub fn absent(path: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self {
+            absent: true,
+            ..Self::new(path, expected)
         }
     }
 }

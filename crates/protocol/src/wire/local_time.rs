@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::message::Kind;
 use super::scalar::{Invalid, Scalar};
+use crate::ambient::DAY_MS;
 
 /// `yyyy-MM-dd HH:mm:ss` in China Standard Time (Asia/Shanghai), kept as epoch milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,7 +36,6 @@ impl LocalTime {
     /// The moment at which `hour:minute` comes next after `after_ms`, in China Standard Time.
     #[must_use]
     pub const fn next_daily_ms(after_ms: i64, hour: i64, minute: i64) -> i64 {
-        const DAY_MS: i64 = 86_400_000;
         let local_midnight =
             after_ms + OFFSET_MS - (after_ms + OFFSET_MS).rem_euclid(DAY_MS) - OFFSET_MS;
         let today = local_midnight + (hour * 60 + minute) * 60_000;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use super::message::{Kind, Member, Message, member_fault};
+use super::message::{Kind, Member, Message, absent_fault, member_fault};
 use super::scalar::Scalar;
 
 // ---- what every reader says to a JSON type that it does not take ----
@@ -79,8 +79,13 @@ impl<T: Scalar> Member for T {
 
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(StringVisitor)?.map_or_else(
-            || Err(member_fault("不可为 null")),
-            |text| T::parse(&text.0).map_err(|invalid| member_fault(invalid.0)),
+            || Err(absent_fault("不可为 null")),
+            |text| {
+                T::parse(&text.0).map_err(|invalid| match text.0.trim() {
+                    "" => absent_fault(invalid.0),
+                    _ => member_fault(invalid.0),
+                })
+            },
         )
     }
 
@@ -180,7 +185,7 @@ impl<M: Message> Member for Vec<M> {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer
             .deserialize_any(ListVisitor(PhantomData))?
-            .ok_or_else(|| member_fault("不可为 null"))
+            .ok_or_else(|| absent_fault("不可为 null"))
     }
 
     fn absent() -> Option<Self> {

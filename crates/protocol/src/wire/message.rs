@@ -115,6 +115,16 @@ pub fn member_fault<E: serde::de::Error>(expected: impl fmt::Display) -> E {
     E::custom(format_args!("{MARK}{expected}"))
 }
 
+/// An error at the member being read, where nothing stands in it.
+pub(super) fn absent_fault<E: serde::de::Error>(expected: impl fmt::Display) -> E {
+    E::custom(format_args!("{MARK}{ABSENT}{expected}"))
+}
+
+/// An error at a member that is not there.
+pub(super) fn missing_fault<E: serde::de::Error>(code: &str) -> E {
+    E::custom(format_args!("{MARK}{code}{MARK}{ABSENT}不可缺少"))
+}
+
 /// An error at a member that is named because none of its value is being read.
 pub(super) fn named_fault<E: serde::de::Error>(code: &str, expected: &str) -> E {
     E::custom(format_args!("{MARK}{code}{MARK}{expected}"))
@@ -134,6 +144,8 @@ pub const fn member_name(name: &'static str) -> &'static str {
 
 /// Sets our own explanations apart from the parser's in an error text; no explanation holds it.
 const MARK: char = '\u{1}';
+/// Begins an explanation of ours about a member in which nothing stands.
+const ABSENT: char = '\u{2}';
 
 /// Longer than any path that a specification has.
 const MAX_PATH: usize = 100;
@@ -151,19 +163,17 @@ fn explain<M: Message>(json: &str) -> FieldFault {
             };
             let mut parts = text.split(MARK).skip(1);
             // The parser appends " at line .. column .." to what we said.
-            let ours = |text: &str| {
-                text.rfind(" at line ")
-                    .map_or(text, |end| &text[..end])
-                    .to_owned()
+            let ours = |path: String, text: &str| {
+                let text = text.rfind(" at line ").map_or(text, |end| &text[..end]);
+                match text.strip_prefix(ABSENT) {
+                    Some(text) => FieldFault::absent(path, text),
+                    None => FieldFault::new(path, text),
+                }
             };
             match (parts.next(), parts.next()) {
-                (Some(code), Some(expected)) if path.is_empty() => {
-                    FieldFault::new(code, ours(expected))
-                }
-                (Some(code), Some(expected)) => {
-                    FieldFault::new(format!("{path}.{code}"), ours(expected))
-                }
-                (Some(expected), None) => FieldFault::new(path, ours(expected)),
+                (Some(code), Some(expected)) if path.is_empty() => ours(code.to_owned(), expected),
+                (Some(code), Some(expected)) => ours(format!("{path}.{code}"), expected),
+                (Some(expected), None) => ours(path, expected),
                 _ if text.starts_with("recursion limit") => {
                     FieldFault::new(path, "嵌套过深，最多 128 层")
                 }

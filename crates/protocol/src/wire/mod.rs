@@ -19,7 +19,7 @@ mod tests;
 mod text;
 mod web_address;
 
-pub use amount::Amount;
+pub use amount::{Amount, yuan};
 pub use dictionary::Entry;
 pub use ext_data::ExtData;
 pub use fault::FieldFault;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 
 use super::member::{StringVisitor, refuse_list, refuse_numbers, refuse_string, wrong_type};
-use super::message::{Member, named_fault};
+use super::message::{Member, missing_fault, named_fault};
 
 /// Hands a member's own reader to the parser.
 #[doc(hidden)]
@@ -40,8 +40,7 @@ impl<'de, T: Member> DeserializeSeed<'de> for Seed<T> {
 /// Finishes a slot of a message being read.
 #[doc(hidden)]
 pub fn finish<T: Member, E: serde::de::Error>(slot: Option<T>, code: &str) -> Result<T, E> {
-    slot.or_else(T::absent)
-        .ok_or_else(|| named_fault(code, "不可缺少"))
+    slot.or_else(T::absent).ok_or_else(|| missing_fault(code))
 }
 
 /// The error of a member that came twice.

@@ -79,6 +79,8 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
     (
         "V0015__unpaid",
         include_str!("../../migrations/V0015__unpaid.sql"),
+    ),
+    (
         "V0016__supplement_said",
         include_str!("../../migrations/V0016__supplement_said.sql"),
     ),

@@ -32,10 +32,12 @@ pub enum Which {
     GivenUp,
 }
 
-/// Has jobs done again, from their first attempt; their ids stay. Lifts the pause of the lanes
-/// concerned. Means the jobs of every kind that the lanes of this kind carry; but of those that were
-/// done, no reminder: nobody is to be reminded again because a partner lost what it was told. Gives
-/// how many.
+/// Has jobs done again, from their first attempt; their ids stay. Gives how many.
+///
+/// Means the jobs of every kind that the lanes of this kind carry; but of those that were done, no
+/// reminder: nobody is to be reminded again because a partner lost what it was told. The pause of
+/// the lane is lifted where one job is meant or what a partner was not told; otherwise it stands,
+/// for nothing says that the partner answers again.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -113,6 +115,31 @@ pub fn lift_pause(tx: &mut Tx<'_>, lane: i64) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE lane_lease SET paused_until_ms = 0, failures = 0 WHERE lane = $1",
         &[lane.into()],
+    )?;
+    Ok(())
+}
+
+/// Has the tries of what waits in a lane begin now: what waited because nobody was there to take it
+/// is not older for it. Means the jobs of every kind that the lanes of this kind carry.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub fn begin_anew(
+    tx: &mut Tx<'_>,
+    kind: JobKind,
+    lane: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let [first, second, third] = kind.carried();
+    tx.execute(
+        "UPDATE job SET since_ms = $5 WHERE kind IN ($1, $2, $3) AND lane = $4 AND state = 0",
+        &[
+            first.into(),
+            second.into(),
+            third.into(),
+            lane.into(),
+            now_ms.into(),
+        ],
     )?;
     Ok(())
 }

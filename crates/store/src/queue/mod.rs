@@ -13,7 +13,7 @@ mod jobs;
 mod kinds;
 mod leases;
 
-pub use again::{Which, lift_pause, redo};
+pub use again::{Which, begin_anew, lift_pause, redo};
 pub use jobs::{Backlog, Job, JobEnd, NewJob, backlog, end, leave, leave_many, prune};
 pub use kinds::JobKind;
 pub use leases::{DueLane, LaneState, Lease, carry_on, due_lanes, free_all, hold, lease, release};

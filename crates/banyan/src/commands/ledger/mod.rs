@@ -6,6 +6,7 @@ mod totals;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use banyan_protocol::wire::yuan;
 
 use super::{block_on, desk, number_from_input};
 use crate::config::ConfigOptions;
@@ -74,8 +75,4 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-fn yuan(fen: i64) -> String {
-    format!("{}.{:02}", fen / 100, fen % 100)
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use banyan_platform::admin::Desk;
+use banyan_protocol::wire::yuan;
 use banyan_store::ids::PartnerId;
 use banyan_store::supplement::{cases, claims, medicine_box, payments};
 
-use super::yuan;
 use crate::terminal;
 
 pub(super) async fn show(desk: &Desk) -> Result<()> {

@@ -5,7 +5,8 @@ use banyan_store::on_both_engines;
 use serde_json::{Value, json};
 
 use super::window::{Window, code_of};
-use crate::telling::{MINUTE_MS, Story};
+use crate::partners_voice::http;
+use crate::telling::{MINUTE_MS, Story, until_number};
 
 async fn check(window: &Window, auth_no: &str, number: &str) -> Result<Value, (String, String)> {
     let data = window.data(&[
@@ -54,6 +55,35 @@ on_both_engines! {
         }
         // And a terminal is no institution.
         assert_eq!(code_of(terminal.scan(&citizen.ec_qr_code).await), "500316");
+        story.end().await;
+    }
+
+    async fn what_a_terminal_tells_is_counted_and_kept_under_its_name(db: &TestDb) {
+        let story = Story::begin(db).await;
+        let window = Window::of(&story, 1);
+        let terminal = Window::terminal(&story, &window.org_id).await;
+        let citizen = &story.citizens[5];
+        terminal.recognise(citizen).await.unwrap();
+        let mut other = citizen.clone();
+        other.id_no = "11010519491231002X".to_owned();
+        assert_eq!(code_of(terminal.recognise(&other).await.map(Value::from)), "500001");
+        // A known partner who asks for nothing there is.
+        let data = terminal.data(&[]);
+        assert!(terminal.say("terminal.nothing", &data, None).await.is_err());
+
+        let figures = http(story.platform(), "GET", "/metrics", &[], b"").await;
+        let figures = String::from_utf8(figures.body).unwrap();
+        let of_terminal: Vec<&str> = figures
+            .lines()
+            .filter(|line| line.starts_with("banyan_requests_total") && line.contains(&terminal.app_id))
+            .collect();
+        for (name, result) in [("terminal.face", "000000"), ("terminal.face", "500001"), ("unknown", "500021")] {
+            let is_it = |line: &&&str| line.contains(&format!("interface=\"{name}\"")) && line.contains(&format!("result=\"{result}\""));
+            assert!(of_terminal.iter().any(|line| is_it(&line)), "{name} {result}: {of_terminal:#?}");
+        }
+        assert!(!figures.contains("banyan_strangers_total"), "nobody was a stranger");
+        until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'terminal.face' AND person IS NOT NULL AND subject IS NOT NULL", 1).await;
+        until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'terminal.face' AND result = '500001'", 1).await;
         story.end().await;
     }
 

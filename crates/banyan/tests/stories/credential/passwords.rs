@@ -182,6 +182,8 @@ on_both_engines! {
         assert_eq!(code_of(asking.await.unwrap()), "500004");
         let asking = ask(&story, &window, 0).await;
         assert_eq!(terminal.typed(citizen, PASSWORD).await.unwrap()["pwdFlag"], "1");
+        until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'terminal.pwd' AND result = '000000' AND person IS NOT NULL", 1).await;
+        until_number(&story.app.db, "SELECT COUNT(*) FROM journal WHERE interface = 'terminal.pwd' AND result = '500004'", 1).await;
         assert!(asking.await.unwrap().is_ok());
         story.end().await;
     }

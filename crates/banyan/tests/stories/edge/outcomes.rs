@@ -200,7 +200,7 @@ on_both_engines! {
             settings.sending.presence_every_ms = DAY_MS;
         }).await;
         let register = async |base: &str| {
-            let edit = Edit { base_url: Some(WebAddress::parse(base).unwrap()), ..Edit::default() };
+            let edit = Edit { base_url: Some(WebAddress::parse(base).ok()), ..Edit::default() };
             story.desk().edit(&edge.voice.app_id, edit).await.unwrap();
             story.renew().await;
         };

@@ -89,7 +89,7 @@ impl EdgeAt {
         edge.start().await;
         let base = edge.server().callback_url().origin().ascii_serialization();
         let edit = Edit {
-            base_url: Some(WebAddress::parse(&base).expect("an address")),
+            base_url: Some(Some(WebAddress::parse(&base).expect("an address"))),
             ..Edit::default()
         };
         story

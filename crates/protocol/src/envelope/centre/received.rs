@@ -146,5 +146,5 @@ impl<'a> Received<'a> {
 
 fn needed<'a>(member: &'a Option<String>, path: &str) -> Result<&'a str, FieldFault> {
     let text = member.as_deref();
-    text.ok_or_else(|| FieldFault::new(path, "不可缺少"))
+    text.ok_or_else(|| FieldFault::absent(path, "不可缺少"))
 }

@@ -1,7 +1,7 @@
 //! What is kept, what is not, and who else is touched.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use crate::db::settings::Checkpoints;
@@ -148,20 +148,27 @@ on_both_engines! { @tell_unmigrated
         assert_eq!(count(db).await, 2);
     }
 
-    /// Both take the two rows in opposite order; PostgreSQL ends one, which is run again.
+    /// Both take the two rows in opposite order, and on PostgreSQL each waits with its first until the
+    /// other has its own: there is no way but the deadlock, and the one that is ended is run again.
+    /// SQLite runs one after the other.
     async fn a_deadlock_is_run_again(db: &TestDb) {
         notes(db).await;
         add(db, 1, "a").await.unwrap();
         add(db, 2, "b").await.unwrap();
         let runs = Arc::new(AtomicU32::new(0));
+        let both_hold = Arc::new(Barrier::new(2));
         let writes = [(1, 2), (2, 1)].map(|(first, second)| {
             let (db, runs) = (db.db.clone(), Arc::clone(&runs));
+            let both_hold = Arc::clone(&both_hold);
+            let mut meets = db.engine() == Engine::Postgres;
             tokio::spawn(async move {
                 db.write(move |tx| {
                     let sql = "UPDATE notes SET mark = COALESCE(mark, 0) + 1 WHERE id = $1";
                     runs.fetch_add(1, Ordering::SeqCst);
                     tx.execute(sql, &[first.into()])?;
-                    std::thread::sleep(Duration::from_millis(300));
+                    if std::mem::take(&mut meets) {
+                        both_hold.wait();
+                    }
                     tx.execute(sql, &[second.into()])
                 })
                 .await

@@ -18,8 +18,7 @@ use super::items::{self, Cause, Change, State};
 use crate::db::{Row, StoreError, Tx, Val};
 use crate::ids::{AppealId, ItemId, JobId, PartnerId};
 use crate::vault::PersonCode;
-
-const DAY_MS: i64 = 86_400_000;
+use banyan_protocol::ambient::DAY_MS;
 
 /// An appeal.
 #[derive(Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use crate::ids::{BatchId, ItemId};
 use crate::overdue::items::{self, Cause, Change, Item, State};
 use crate::queue::JobEnd;
 use crate::testing::{TestDb, debt, number};
+use banyan_protocol::ambient::DAY_MS;
 
-const DAY_MS: i64 = 86_400_000;
 const CHANNEL: PartnerId = PartnerId(9);
 
 fn person(number: u8) -> PersonCode {
