@@ -535,7 +535,8 @@ async fn journal_refusal(
         subject: None,
         digest: signature,
     };
-    let left = within(patience(app, interface), app.journal.leave(entry)).await;
+    let limit = Duration::from_millis(app.settings.inbound.timeout_ms);
+    let left = within(limit, app.journal.leave(entry)).await;
     let fault = match left {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),
