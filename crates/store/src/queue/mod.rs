@@ -63,7 +63,8 @@ pub struct Job {
     pub due_ms: i64,
     /// How often it was tried before.
     pub attempts: u32,
-    /// When its tries began: when it was left, or when an operator had it done again.
+    /// When its tries began: when it was left, when an operator had it done again, or when a partner
+    /// that was switched off came back.
     pub since_ms: i64,
 }
 
