@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::telling::{
     DAY_MS, MINUTE_MS, SECOND_MS, Story, eventually, ext, new_hospital, query, second_node,
+    until_number,
 };
 
 const FOUND: &str = "SELECT COUNT(*) FROM job WHERE kind = 9";
@@ -304,7 +305,11 @@ fn who_asked_at_another_node_is_told_too_and_once() {
         story.hospital(0).revoke(&mistake).await.unwrap();
         story.settle().await;
         let worker = Worker::new(second.clone());
-        // Entries of reads are written behind, in real time; once they are there both go on for a while.
+        // Entries of reads are written behind, in real time, and the ten seconds for which the finder
+        // waits pass here at once; when the entry is there both go on for a while.
+        let noted =
+            "SELECT COUNT(*) FROM journal WHERE interface = 'ORG_MDL_002' AND person IS NOT NULL";
+        until_number(&story.app.db, noted, 1).await;
         let both = async || {
             story.clock.advance_ms(11 * SECOND_MS);
             let (one, two) = tokio::join!(story.province.settle(), worker.settle());
