@@ -84,6 +84,10 @@ pub(super) const MIGRATIONS: &[MigrationText] = &[
         "V0016__supplement_said",
         include_str!("../../migrations/V0016__supplement_said.sql"),
     ),
+    (
+        "V0017__supplement_digest",
+        include_str!("../../migrations/V0017__supplement_digest.sql"),
+    ),
 ];
 
 /// Two programs that start together on one PostgreSQL wait for one another here. Any fixed number

@@ -128,7 +128,7 @@ pub fn ready(
     mut ids: Range<i64>,
     cases: &[Case],
 ) -> Result<Ready, StoreError> {
-    let mut drafts = Drafts::new(said_ms);
+    let mut drafts = Drafts::new(vault, said_ms);
     let mut learnt = Vec::with_capacity(cases.len());
     for case in cases {
         let row = vec![
@@ -142,7 +142,7 @@ pub fn ready(
             case.invoice_fen.into(),
             case.paid_fen.into(),
         ];
-        drafts.add(&LEDGER, vault, row, &case.content)?;
+        drafts.add(&LEDGER, row, &case.content)?;
         learnt.push(Learnt {
             named: case.named,
             service_id: case.service_id.clone(),
@@ -313,7 +313,6 @@ pub(super) static LEDGER: Ledger = Ledger {
             ("year", ColumnType::Text),
             ("invoice_fen", ColumnType::I64),
             ("paid_fen", ColumnType::I64),
-            ("digest", ColumnType::Blob),
             ("sealed", ColumnType::Blob),
             ("version", ColumnType::I64),
             ("created_ms", ColumnType::I64),

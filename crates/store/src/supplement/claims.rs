@@ -74,7 +74,7 @@ pub fn ready(
     mut ids: Range<i64>,
     claims: &[Claim],
 ) -> Result<Ready, StoreError> {
-    let mut drafts = Drafts::new(said_ms);
+    let mut drafts = Drafts::new(vault, said_ms);
     for claim in claims {
         let row = vec![
             ledger::next_id(&mut ids)?.into(),
@@ -89,7 +89,7 @@ pub fn ready(
             claim.left.two_fen.into(),
             claim.left.four_fen.into(),
         ];
-        drafts.add(&LEDGER, vault, row, &claim.content)?;
+        drafts.add(&LEDGER, row, &claim.content)?;
     }
     Ok(Ready(drafts))
 }
@@ -252,7 +252,6 @@ static LEDGER: Ledger = Ledger {
             ("left_one_fen", ColumnType::I64),
             ("left_two_fen", ColumnType::I64),
             ("left_four_fen", ColumnType::I64),
-            ("digest", ColumnType::Blob),
             ("sealed", ColumnType::Blob),
             ("version", ColumnType::I64),
             ("created_ms", ColumnType::I64),

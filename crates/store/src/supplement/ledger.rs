@@ -16,7 +16,7 @@ use crate::vault::{Place, Vault};
 /// `said_ms`.
 const BOOKKEEPING: usize = 4;
 
-/// One of the ledgers: the id, the key, what is looked up, `digest`, `sealed`, and the
+/// One of the ledgers: the id, the key, what is looked up, `sealed`, and the
 /// bookkeeping. Its statements follow from that.
 pub(super) struct Ledger {
     /// Its name, as operators call it.
@@ -87,17 +87,18 @@ pub struct Page {
 }
 
 /// Sealed records that wait to be kept, of one message.
-#[derive(Debug)]
 pub(super) struct Drafts {
     /// When the message was made.
     said_ms: i64,
+    /// Opens what is kept under the same keys, to be held against the drafts.
+    vault: Vault,
     drafts: Vec<Draft>,
 }
 
-/// A row of its ledger from the id on up to `sealed`.
+/// A row of its ledger from the id on up to `sealed`, and what is sealed in it.
 struct Draft {
     row: Vec<Val<'static>>,
-    digest: [u8; 32],
+    packed: Vec<u8>,
 }
 
 /// What was kept, with whom the record was about before it changed.
@@ -107,26 +108,24 @@ pub(super) struct Outcome {
 }
 
 impl Drafts {
-    pub(super) const fn new(said_ms: i64) -> Self {
+    pub(super) fn new(vault: &Vault, said_ms: i64) -> Self {
         Self {
             said_ms,
+            vault: vault.clone(),
             drafts: Vec::new(),
         }
     }
 
-    /// Seals a record; `row` is everything before `digest`.
+    /// Seals a record; `row` is everything before `sealed`.
     pub(super) fn add(
         &mut self,
         ledger: &Ledger,
-        vault: &Vault,
         mut row: Vec<Val<'static>>,
         content: &Content,
     ) -> Result<(), StoreError> {
         let packed = content.packed()?;
-        let digest = vault.content_code(&packed);
-        row.push(digest.into());
-        row.push(vault.seal(ledger.place, &packed).into());
-        self.drafts.push(Draft { row, digest });
+        row.push(self.vault.seal(ledger.place, &packed).into());
+        self.drafts.push(Draft { row, packed });
         Ok(())
     }
 }
@@ -202,7 +201,8 @@ fn versions(
     vault: &Vault,
     key: &[Val<'_>],
 ) -> Result<Vec<Version>, StoreError> {
-    let Some(found) = tx.query_opt(&ledger.by_key(), key, read_found)? else {
+    let found = tx.query_opt(&ledger.by_key(), key, |row| read_found(row, ledger, vault))?;
+    let Some(found) = found else {
         return Ok(Vec::new());
     };
     let now = tx.query_opt(&ledger.page(), &[(found.id - 1).into(), 1.into()], |row| {
@@ -274,10 +274,15 @@ fn rounds(ledger: &Ledger, drafts: &[Draft]) -> Vec<Vec<usize>> {
 fn keep_round(
     tx: &mut Tx<'_>,
     ledger: &Ledger,
-    Drafts { said_ms, drafts }: &Drafts,
+    sent: &Drafts,
     round: &[usize],
     now_ms: i64,
 ) -> Result<Vec<Outcome>, StoreError> {
+    let Drafts {
+        said_ms,
+        vault,
+        drafts,
+    } = sent;
     let rows: Vec<Vec<Val<'_>>> = round
         .iter()
         .map(|place| drafts[*place].full_row(*said_ms, now_ms))
@@ -293,13 +298,11 @@ fn keep_round(
         .iter()
         .map(|place| ledger.key(&drafts[*place]).to_vec())
         .collect();
-    let found = tx.query_each(&ledger.by_key(), &keys, read_found)?;
+    let found = tx.query_each(&ledger.by_key(), &keys, |row| {
+        read_found(row, ledger, vault)
+    })?;
     let mut outcomes = Vec::with_capacity(round.len());
     let mut differing = Vec::new();
-    let at = At {
-        said_ms: *said_ms,
-        now_ms,
-    };
     for ((nth, place), found) in round.iter().enumerate().zip(found) {
         let draft = &drafts[*place];
         let found = found.ok_or_else(|| {
@@ -308,32 +311,25 @@ fn keep_round(
         let what = if found.id == draft.id() {
             What::New
         } else {
-            if found.digest != draft.digest {
+            if found.packed != draft.packed {
                 differing.push((nth, *place, found.id));
             }
             What::Same
         };
         outcomes.push(Outcome::new(found.id, what));
     }
-    change(tx, ledger, drafts, differing, &mut outcomes, at)?;
+    change(tx, ledger, sent, differing, &mut outcomes, now_ms)?;
     Ok(outcomes)
-}
-
-/// When something was said, and when it came.
-#[derive(Clone, Copy)]
-struct At {
-    said_ms: i64,
-    now_ms: i64,
 }
 
 /// Gives records other content: (place in the round, place of the draft, id of the record).
 fn change(
     tx: &mut Tx<'_>,
     ledger: &Ledger,
-    drafts: &[Draft],
+    sent: &Drafts,
     mut differing: Vec<(usize, usize, i64)>,
     outcomes: &mut [Outcome],
-    at: At,
+    now_ms: i64,
 ) -> Result<(), StoreError> {
     if differing.is_empty() {
         return Ok(());
@@ -345,19 +341,21 @@ fn change(
         .collect();
     // What changes is read once nobody else can change it; another node may have been faster.
     tx.execute_each(&ledger.lock(), &ids)?;
-    let found = tx.query_each(&ledger.by_id(), &ids, read_found)?;
+    let found = tx.query_each(&ledger.by_id(), &ids, |row| {
+        read_found(row, ledger, &sent.vault)
+    })?;
     let (mut past, mut updates) = (Vec::new(), Vec::new());
     for ((nth, place, id), found) in differing.into_iter().zip(found) {
-        let draft = &drafts[place];
-        let Some(found) = found.filter(|found| found.digest != draft.digest) else {
+        let draft = &sent.drafts[place];
+        let Some(found) = found.filter(|found| found.packed != draft.packed) else {
             continue;
         };
-        if at.said_ms < found.said_ms {
+        if sent.said_ms < found.said_ms {
             outcomes[nth] = Outcome::new(id, What::Overtaken);
             continue;
         }
         past.push(vec![id.into()]);
-        let mut row = vec![id.into(), at.now_ms.into(), at.said_ms.into()];
+        let mut row = vec![id.into(), now_ms.into(), sent.said_ms.into()];
         row.extend_from_slice(&draft.row[1 + ledger.key_columns..]);
         updates.push(row);
         outcomes[nth] = Outcome {
@@ -382,12 +380,12 @@ impl Ledger {
     fn by_key(&self) -> String {
         let table = self.insert.table;
         let key = numbered(&self.insert.columns[1..=self.key_columns], 1).join(" AND ");
-        format!("SELECT id, digest, person, said_ms FROM {table} WHERE {key}")
+        format!("SELECT id, sealed, person, said_ms FROM {table} WHERE {key}")
     }
 
     fn by_id(&self) -> String {
         let table = self.insert.table;
-        format!("SELECT id, digest, person, said_ms FROM {table} WHERE id = $1")
+        format!("SELECT id, sealed, person, said_ms FROM {table} WHERE id = $1")
     }
 
     /// Keeps record `$1` from changing until the end of the transaction.
@@ -493,15 +491,16 @@ fn key_text(key: &[Val<'_>]) -> Vec<u8> {
 
 struct Found {
     id: i64,
-    digest: [u8; 32],
+    /// What is sealed in it.
+    packed: Vec<u8>,
     person: [u8; 16],
     said_ms: i64,
 }
 
-fn read_found(row: &Row<'_>) -> Result<Found, StoreError> {
+fn read_found(row: &Row<'_>, ledger: &Ledger, vault: &Vault) -> Result<Found, StoreError> {
     Ok(Found {
         id: row.get(0)?,
-        digest: row.get(1)?,
+        packed: vault.open(ledger.place, &row.get::<Vec<u8>>(1)?)?,
         person: row.get(2)?,
         said_ms: row.get(3)?,
     })
@@ -516,6 +515,12 @@ fn read(row: &Row<'_>, ledger: &Ledger, vault: &Vault) -> Result<Record, StoreEr
         changed_ms: row.get(4)?,
         content: Content::open(vault, ledger.place, &row.get::<Vec<u8>>(5)?)?,
     })
+}
+
+impl std::fmt::Debug for Drafts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(&self.drafts).finish()
+    }
 }
 
 impl std::fmt::Debug for Draft {

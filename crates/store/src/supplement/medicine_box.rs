@@ -53,7 +53,7 @@ pub fn ready(
     mut ids: Range<i64>,
     orders: &[Order],
 ) -> Result<Ready, StoreError> {
-    let mut drafts = Drafts::new(said_ms);
+    let mut drafts = Drafts::new(vault, said_ms);
     for order in orders {
         let row = vec![
             ledger::next_id(&mut ids)?.into(),
@@ -62,7 +62,7 @@ pub fn ready(
             order.named.key().into(),
             order.state.as_number().into(),
         ];
-        drafts.add(&LEDGER, vault, row, &order.content)?;
+        drafts.add(&LEDGER, row, &order.content)?;
     }
     Ok(Ready(drafts))
 }
@@ -204,7 +204,6 @@ static LEDGER: Ledger = Ledger {
             ("service_id", ColumnType::Text),
             ("person", ColumnType::Blob),
             ("state", ColumnType::I64),
-            ("digest", ColumnType::Blob),
             ("sealed", ColumnType::Blob),
             ("version", ColumnType::I64),
             ("created_ms", ColumnType::I64),

@@ -57,7 +57,7 @@ pub fn ready(
     mut ids: Range<i64>,
     payments: &[Payment],
 ) -> Result<Ready, StoreError> {
-    let mut drafts = Drafts::new(said_ms);
+    let mut drafts = Drafts::new(vault, said_ms);
     for payment in payments {
         let row = vec![
             ledger::next_id(&mut ids)?.into(),
@@ -68,7 +68,7 @@ pub fn ready(
             payment.year.clone().into(),
             payment.amount_fen.into(),
         ];
-        drafts.add(&LEDGER, vault, row, &payment.content)?;
+        drafts.add(&LEDGER, row, &payment.content)?;
     }
     Ok(Ready(drafts))
 }
@@ -173,7 +173,6 @@ static LEDGER: Ledger = Ledger {
             ("service_id", ColumnType::Text),
             ("year", ColumnType::Text),
             ("amount_fen", ColumnType::I64),
-            ("digest", ColumnType::Blob),
             ("sealed", ColumnType::Blob),
             ("version", ColumnType::I64),
             ("created_ms", ColumnType::I64),
