@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes, HttpBody as _};
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::error::Elapsed;
 
 /// A body that takes longer is not coming; one of the greatest length takes three seconds on the
 /// slowest of hospital networks.
@@ -25,7 +26,8 @@ pub struct BodyRoom(Semaphore);
 pub struct ReadBody<'a> {
     /// All of it.
     pub bytes: Bytes,
-    _room: SemaphorePermit<'a>,
+    /// The room, for whoever takes the bytes out.
+    pub room: SemaphorePermit<'a>,
 }
 
 /// Why a body was not read.
@@ -64,14 +66,9 @@ impl BodyRoom {
         limit: usize,
         patience: Duration,
     ) -> Result<ReadBody<'_>, Unread> {
-        let mut collecting = pin!(self.collect(body, limit));
-        // Nearly all of them are there at once, and then no clock is asked.
-        match (&mut collecting).now_or_never() {
-            Some(done) => done,
-            None => tokio::time::timeout(patience, collecting)
-                .await
-                .unwrap_or(Err(Unread::NotWhole)),
-        }
+        within(patience, self.collect(body, limit))
+            .await
+            .unwrap_or(Err(Unread::NotWhole))
     }
 
     async fn collect(&self, mut body: Body, limit: usize) -> Result<ReadBody<'_>, Unread> {
@@ -106,10 +103,7 @@ impl BodyRoom {
             }
             // A body of one frame, which nearly all are, is taken as it is.
             if whole.is_empty() && body.is_end_stream() {
-                return Ok(ReadBody {
-                    bytes: data,
-                    _room: room,
-                });
+                return Ok(ReadBody { bytes: data, room });
             }
             whole.extend_from_slice(&data);
         }
@@ -117,9 +111,21 @@ impl BodyRoom {
             Some(fault) => Err(fault),
             None => Ok(ReadBody {
                 bytes: whole.into(),
-                _room: room,
+                room,
             }),
         }
+    }
+}
+
+/// What comes within this time. Nearly all of it is there at once, and then no clock is asked.
+///
+/// # Errors
+/// Where it does not.
+pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut work = pin!(work);
+    match (&mut work).now_or_never() {
+        Some(done) => Ok(done),
+        None => tokio::time::timeout(limit, work).await,
     }
 }
 

@@ -5,6 +5,6 @@ mod body;
 mod safety;
 mod serving;
 
-pub use body::{BodyRoom, ReadBody, Unread};
+pub use body::{BodyRoom, ReadBody, Unread, within};
 pub use safety::protect;
 pub use serving::{Serving, ServingError, Tls};

@@ -27,7 +27,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use banyan_protocol::crypto::sm3;
 use banyan_protocol::result_code::ResultCode;
-use banyan_web::BodyRoom;
+use banyan_web::{BodyRoom, ReadBody};
 use subtle::{Choice, ConstantTimeEq as _};
 use tokio::sync::Semaphore;
 
@@ -125,11 +125,11 @@ async fn admit(
             .into_response();
     };
     let (head, body) = request.into_parts();
-    let body = match bounds.room.read(body, body::MAX_BODY_BYTES).await {
-        Ok(body) => body,
+    let ReadBody { bytes, room: _room } = match bounds.room.read(body, body::MAX_BODY_BYTES).await {
+        Ok(read) => read,
         Err(unread) => return body::unread(unread).into_response(),
     };
-    let request = Request::from_parts(head, Body::from(body.bytes.clone()));
+    let request = Request::from_parts(head, Body::from(bytes));
     // Whoever merely watches is no HIS at work.
     if request.method() == Method::POST {
         edge.note_his();

@@ -13,7 +13,6 @@ pub mod rate;
 pub mod replay;
 pub mod unified;
 
-use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ use banyan_protocol::result_code::ResultCode;
 use banyan_protocol::wire::FieldFault;
 use banyan_store::journal::{Direction, Entry};
 use banyan_store::partners;
-use futures_util::FutureExt as _;
+use banyan_web::within;
 use serde_json::json;
 
 use crate::app::App;
@@ -378,18 +377,6 @@ async fn in_time<T>(
     within(limit, work)
         .await
         .unwrap_or_else(|_| Err(Refusal::timed_out(limit)))
-}
-
-/// What comes within this time. Nearly all of it is there at once, and then no clock is asked.
-pub(crate) async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = T>,
-) -> Result<T, tokio::time::error::Elapsed> {
-    let mut work = pin!(work);
-    match (&mut work).now_or_never() {
-        Some(done) => Ok(done),
-        None => tokio::time::timeout(limit, work).await,
-    }
 }
 
 /// How long a call may take. One that waits for a person has his time too.

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use subtle::ConstantTimeEq as _;
 
 use super::call::Beside;
+use super::name::Name;
 use super::{Passing, Reply, advise, journal_refusal, keep_dialect, pass, told};
 use crate::app::App;
 use crate::directory::{InsurerChannel, Partner};
@@ -73,7 +74,7 @@ pub async fn receive(app: &App, body: Bytes) -> Reply {
             (Some(heard), authentic, done)
         }
     };
-    let spoken_of = interface.unwrap_or(Interface::Ci00030001);
+    let spoken_of = interface.map_or(Name::UNKNOWN, Name::from);
     let done = done.map_err(|refusal| told(app, refusal, spoken_of, Some(&caller.partner)));
     let reply = caller.answer(app, heard, &done).await;
     if let (Err(refusal), Some((interface, signature))) = (&done, authentic) {
@@ -412,7 +413,7 @@ async fn aside<T: Send + 'static>(
 /// Answers somebody we can't seal for.
 pub(super) fn unknown(app: &App, refusal: Refusal) -> Reply {
     app.meters.stranger(refusal.code);
-    let refusal = told(app, refusal, Interface::Ci00030001, None);
+    let refusal = told(app, refusal, Name::UNKNOWN, None);
     Reply {
         status: refusal.http_status(),
         body: unsigned_refusal(&refusal, app.now_ms()),
